@@ -1,0 +1,168 @@
+/**
+ * Joins what the scanners saw into one view of the host and names what is in it: programs, scripts, units, users.
+ * Costs one pass over the sweep; asks systemd only about units it has not seen, the file system only about files it
+ * has not seen.
+ */
+import { isRootOnly, isSystemPath } from "../core/place.ts";
+import { type Executable, type Process, processKey } from "../core/process.ts";
+import type { ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
+import type { HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import { buildIdOf, resolveInSystemDirectories, SYSTEM_DIRECTORIES, statOf } from "../host/executables.ts";
+import { listDirectory } from "../host/directories.ts";
+import { readUnits, unitNameOf } from "../host/units.ts";
+import { createHostView } from "./host_view.ts";
+import { classifyName, createProgramCatalogue, type InstalledProgram } from "./programs.ts";
+import { scriptSource } from "./scripts.ts";
+import { createSocketMemory } from "./sockets.ts";
+import { createNameTrust } from "./trust.ts";
+
+const CATALOGUE_MAX_AGE_MS = 60_000;
+const UNITS_MAX = 10_000;
+const NO_PROGRAM: ProgramFacts = { shell: false, interpreter: false, relayTool: false, name: "", isCopy: false, verified: false };
+
+export interface Context {
+  /** The view after this sweep. Sockets or processes that were not swept this time are those of the last time. */
+  update(seen: Swept): Promise<HostView>;
+  /** The config changed: what was learnt from it is learnt anew at the next sweep. */
+  relearn(): void;
+}
+
+export interface ContextOptions {
+  readonly ourMountNamespace: number;
+  readonly ephemeralPorts: readonly [number, number];
+  readonly memoryTotalBytes: number;
+  readonly userName: (uid: number) => string;
+  /** TRUSTED_SYSTEM_PROCESSES as it stands now. */
+  readonly trustedProcesses: () => readonly string[];
+  /** Told when systemd does not answer; the sweep goes on without units. */
+  readonly onFault: (message: string) => void;
+}
+
+export function createContext(options: ContextOptions): Context {
+  const catalogue = createProgramCatalogue();
+  const sockets = createSocketMemory(options.ephemeralPorts);
+  const trust = createNameTrust();
+  const units = new Map<string, Unit>();
+  let catalogueAtMs = Number.NEGATIVE_INFINITY;
+  let lastProcesses: ProcessesSeen = { atMs: 0, processes: [], descriptors: new Map() };
+  let lastSockets: SocketsSeen = { internet: [], unix: [] };
+  let programs = new Map<string, { executable: Executable; facts: ProgramFacts & { family: string } }>();
+  let scripts = new Map<string, { argv: readonly string[]; script: Script }>();
+  return { update, relearn: () => void (catalogueAtMs = Number.NEGATIVE_INFINITY) };
+
+  async function update(seen: Swept): Promise<HostView> {
+    lastProcesses = seen.processes ?? lastProcesses;
+    lastSockets = seen.sockets ?? lastSockets;
+    const { atMs, descriptors } = lastProcesses;
+    if (atMs - catalogueAtMs >= CATALOGUE_MAX_AGE_MS) {
+      catalogue.learn(installedPrograms());
+      trust.learn(options.trustedProcesses());
+      catalogueAtMs = atMs;
+      programs = new Map();
+    }
+    const processes = new Map(lastProcesses.processes.map((process) => [process.ref.pid, withReplacement(process)]));
+    recognise(processes);
+    await learnUnits(processes);
+    const internet = sockets.observe(lastSockets.internet, descriptors, atMs);
+    return createHostView({
+      atMs,
+      processes,
+      descriptors,
+      internetSockets: internet,
+      unixSockets: new Map(lastSockets.unix.map((socket) => [socket.inode, socket])),
+      listenerPids: sockets.listenerPids,
+      unit: unitOf,
+      program: facts,
+      script: (process) => scripts.get(processKey(process.ref))?.script ?? { kind: "none" },
+      ourMountNamespace: options.ourMountNamespace,
+      memoryTotalBytes: options.memoryTotalBytes,
+      userName: options.userName,
+      isTrustedByName: (process) =>
+        trust.isTrusted(process, facts(process), scripts.get(processKey(process.ref))?.script ?? { kind: "none" }),
+    });
+  }
+
+  function facts(process: Process): ProgramFacts {
+    return programs.get(processKey(process.ref))?.facts ?? NO_PROGRAM;
+  }
+
+  function recognise(processes: ReadonlyMap<number, Process>): void {
+    const nextPrograms: typeof programs = new Map();
+    const nextScripts: typeof scripts = new Map();
+    for (const process of processes.values()) {
+      const executable = process.executable;
+      if (executable === undefined) continue;
+      const key = processKey(process.ref);
+      const known = programs.get(key);
+      const facts =
+        known?.executable === executable
+          ? known.facts
+          : catalogue.recognise(executable, process.namespaces.mount === options.ourMountNamespace);
+      nextPrograms.set(key, { executable, facts });
+      if (!facts.interpreter && !facts.relayTool) continue;
+      const knownScript = scripts.get(key);
+      const script =
+        knownScript?.argv === process.argv && known?.executable === executable ? knownScript.script : scriptOf(process, facts.family);
+      nextScripts.set(key, { argv: process.argv, script });
+    }
+    programs = nextPrograms;
+    scripts = nextScripts;
+  }
+
+  function unitOf(process: Process): Unit | undefined {
+    const name = unitNameOf(process.cgroup);
+    return name === undefined ? undefined : units.get(name);
+  }
+
+  /** Asks about units not seen before, and again where a unit's main process is gone (it was restarted). */
+  async function learnUnits(processes: ReadonlyMap<number, Process>): Promise<void> {
+    const named = new Set<string>();
+    for (const process of processes.values()) {
+      const name = unitNameOf(process.cgroup);
+      if (name !== undefined) named.add(name);
+    }
+    for (const name of units.keys()) if (!named.has(name)) units.delete(name);
+    const unknown = [...named].filter((name) => {
+      const unit = units.get(name);
+      return unit === undefined || (unit.mainPid !== 0 && !processes.has(unit.mainPid));
+    });
+    if (unknown.length === 0) return;
+    const answered = await readUnits(unknown.slice(0, UNITS_MAX));
+    if (answered.size === 0) options.onFault(`systemd did not say anything about ${unknown.length} units; their processes count as unverified`);
+    for (const name of unknown) {
+      const fallback = { name, mainPid: 0, transient: true, fragmentPath: "" };
+      if (units.size < UNITS_MAX) units.set(name, answered.get(name) ?? units.get(name) ?? fallback);
+    }
+  }
+}
+
+/** A deleted file whose path leads to another root-owned file is what a package upgrade leaves behind. */
+function withReplacement(process: Process): Process {
+  const executable = process.executable;
+  if (executable === undefined || !executable.deleted || executable.memfd) return process;
+  const successor = statOf(executable.path);
+  const replaced = successor !== undefined && isRootOnly(successor) && isSystemPath(successor.path);
+  return { ...process, executable: { ...executable, replaced } };
+}
+
+function scriptOf(process: Process, family: string): Script {
+  const source = scriptSource(family, process.argv);
+  if (source.kind !== "file") return source;
+  const path = source.path.startsWith("/") ? source.path : `${process.workingDirectory ?? ""}/${source.path}`;
+  const file = statOf(path);
+  return { kind: "file", path, verified: file !== undefined && isRootOnly(file) && isSystemPath(path) };
+}
+
+/** The known shells, interpreters and relay tools of the system directories, under the files they are now. */
+function installedPrograms(): readonly InstalledProgram[] {
+  const found: InstalledProgram[] = [];
+  for (const directory of SYSTEM_DIRECTORIES) {
+    for (const name of listDirectory(directory)) {
+      if (classifyName(name).family === "") continue;
+      for (const file of resolveInSystemDirectories(name, [directory])) {
+        found.push({ name, device: file.device, inode: file.inode, buildId: buildIdOf(file.path) });
+      }
+    }
+  }
+  return found;
+}

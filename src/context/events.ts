@@ -1,0 +1,85 @@
+/** What changed between two sweeps, as Events with ECS fields: processes starting and ending, connections, listeners. */
+import type { Event, Fields } from "../core/nouns.ts";
+import { type Process, processKey } from "../core/process.ts";
+import { connectionFields, processFields } from "../core/render.ts";
+import type { InternetSocket } from "../core/socket.ts";
+import type { HostView } from "../core/view.ts";
+
+export type EventDraft = Omit<Event, "id" | "atMs">;
+
+/** An owner of a socket; a socket shared by many is told with its first few. */
+const OWNERS_MAX = 4;
+
+export interface ChangeWriter {
+  /** Events since the last call; the first call tells of everything there is. */
+  changes(view: HostView, sockets: readonly InternetSocket[]): readonly EventDraft[];
+}
+
+export function createChangeWriter(): ChangeWriter {
+  let processes = new Map<string, { inode: number; process: Process }>();
+  let connections = new Map<string, InternetSocket>();
+  return { changes: (view, sockets) => [...processChanges(view), ...socketChanges(view, sockets)] };
+
+  function processChanges(view: HostView): EventDraft[] {
+    const drafts: EventDraft[] = [];
+    const next: typeof processes = new Map();
+    for (const process of view.processes.values()) {
+      if (process.isKernelThread) continue;
+      const key = processKey(process.ref);
+      const inode = process.executable?.inode ?? 0;
+      const known = processes.get(key);
+      next.set(key, { inode, process });
+      // A zombie shows no executable: that is its end, not another program.
+      if (known !== undefined && (known.inode === inode || inode === 0)) continue;
+      drafts.push({
+        action: known === undefined ? "process-started" : "process-executed",
+        logsource: { product: "linux", category: "process_creation" },
+        fields: processFields(view, process),
+        process: process.ref,
+      });
+    }
+    for (const [key, { process }] of processes) {
+      if (next.has(key)) continue;
+      drafts.push({
+        action: "process-ended",
+        logsource: { product: "linux", category: "process_termination" },
+        fields: { "process.pid": process.ref.pid, "process.name": process.name, "process.executable": process.executable?.path ?? "" },
+        process: process.ref,
+      });
+    }
+    processes = next;
+    return drafts;
+  }
+
+  function socketChanges(view: HostView, sockets: readonly InternetSocket[]): EventDraft[] {
+    const drafts: EventDraft[] = [];
+    const next = new Map<string, InternetSocket>();
+    for (const socket of sockets) {
+      if (socket.inode === 0 || (socket.remote === undefined && socket.state !== "listen")) continue;
+      const key = socket.cookie === 0n ? `i${socket.inode}` : `c${socket.cookie}`;
+      next.set(key, socket);
+      if (!connections.has(key)) drafts.push(...opened(view, view.internetSocket(socket.inode) ?? socket));
+    }
+    for (const [key, socket] of connections) {
+      if (!next.has(key)) drafts.push(socketDraft(socket, socket.state === "listen" ? "listener-closed" : "connection-closed", "network_end"));
+    }
+    connections = next;
+    return drafts;
+  }
+}
+
+function opened(view: HostView, socket: InternetSocket): EventDraft[] {
+  const listening = socket.state === "listen";
+  const draft = socketDraft(socket, listening ? "listener-opened" : "connection-opened", listening ? "network_listener" : "network_connection");
+  const owners = [...new Set(view.holders(`socket:${socket.inode}`).map((holder) => holder.process))].slice(0, OWNERS_MAX);
+  if (owners.length === 0) return [draft];
+  return owners.map((owner) => ({ ...draft, fields: { ...processFields(view, owner), ...draft.fields }, process: owner.ref }));
+}
+
+function socketDraft(socket: InternetSocket, action: string, category: string): EventDraft {
+  const fields: Fields =
+    socket.remote === undefined
+      ? { "network.transport": socket.protocol, "source.ip": socket.local.address, "source.port": socket.local.port }
+      : connectionFields(socket);
+  return { action, logsource: { product: "linux", category }, fields };
+}

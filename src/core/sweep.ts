@@ -1,0 +1,21 @@
+/** What the scanners hand on: one sweep of processes, one of sockets. */
+import type { Descriptor, Process } from "./process.ts";
+import type { InternetSocket, UnixSocket } from "./socket.ts";
+
+export interface ProcessesSeen {
+  readonly atMs: number;
+  readonly processes: readonly Process[];
+  /** By pid. */
+  readonly descriptors: ReadonlyMap<number, readonly Descriptor[]>;
+}
+
+export interface SocketsSeen {
+  readonly internet: readonly InternetSocket[];
+  readonly unix: readonly UnixSocket[];
+}
+
+/** Whatever was due this time. */
+export interface Swept {
+  readonly processes?: ProcessesSeen;
+  readonly sockets?: SocketsSeen;
+}

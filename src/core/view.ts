@@ -1,0 +1,68 @@
+/** What detection and decision may ask about the host: the last sweep, in memory, immutable. Built by context/. */
+import type { Descriptor, Process } from "./process.ts";
+import type { InternetSocket, UnixSocket } from "./socket.ts";
+
+export interface Holder {
+  readonly process: Process;
+  readonly descriptor: Descriptor;
+}
+
+/** The systemd unit a process belongs to, as systemd itself says. */
+export interface Unit {
+  readonly name: string;
+  /** 0 where it has none. */
+  readonly mainPid: number;
+  /** Started by systemd-run, not from a file an administrator or package installed. */
+  readonly transient: boolean;
+  readonly fragmentPath: string;
+}
+
+/** What a program is good for. One file can be several: busybox is a shell and a relay tool. */
+export interface ProgramFacts {
+  /** bash, dash, zsh, busybox sh, ... by inode or build-id, never by name. */
+  readonly shell: boolean;
+  /** Runs code it is given: python, perl, ruby, php, lua, node, awk, tclsh, expect, ... (shells too). */
+  readonly interpreter: boolean;
+  /** Made to carry bytes: nc, ncat, socat, telnet, openssl, ... */
+  readonly relayTool: boolean;
+  /** Well-known name of the program recognised, e.g. `bash`; its path where it is none of the known ones. */
+  readonly name: string;
+  /** Recognised as a copy outside its place. */
+  readonly isCopy: boolean;
+  /** Root-owned, not writable by others, in a system directory, in our own mount namespace. */
+  readonly verified: boolean;
+}
+
+export interface HostView {
+  readonly atMs: number;
+  readonly processes: ReadonlyMap<number, Process>;
+  children(pid: number): readonly Process[];
+  /** Parent, grandparent, ... up to pid 1, bounded. */
+  ancestors(process: Process): readonly Process[];
+  descriptors(process: Process): readonly Descriptor[];
+  /** Who holds an end of a channel, of all processes. */
+  holders(channel: string): readonly Holder[];
+  internetSocket(inode: number): InternetSocket | undefined;
+  unixSocket(inode: number): UnixSocket | undefined;
+  /** The listening socket that a connection was accepted on, where it still exists or was seen before, with its holders. */
+  listenersFor(socket: InternetSocket): readonly Process[];
+  unit(process: Process): Unit | undefined;
+  program(process: Process): ProgramFacts;
+  /** What an interpreter was told to run. */
+  scriptOf(process: Process): Script;
+  /** Every process of our mount namespace shares this number. */
+  readonly ourMountNamespace: number;
+  readonly memoryTotalBytes: number;
+  /** The account's name, or the number where it has none. */
+  userName(uid: number): string;
+  /** TRUSTED_SYSTEM_PROCESSES names it, and it is the verified program of that name. Silences patterns, never behaviour. */
+  isTrustedByName(process: Process): boolean;
+}
+
+export type Script =
+  | { readonly kind: "none" }
+  /** -c, -e, -r and the like: the program text is in argv. */
+  | { readonly kind: "inline" }
+  /** Reads its commands from standard input (bare, -s, -i, `-`). */
+  | { readonly kind: "stdin" }
+  | { readonly kind: "file"; readonly path: string; readonly verified: boolean };

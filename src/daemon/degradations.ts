@@ -1,0 +1,74 @@
+/**
+ * What works less well than it should, by part: told when it begins and when it has not come back for a while, listed
+ * in `status`, counted by kind. Bounded; repeats fold.
+ */
+import type { Clock } from "../core/clock.ts";
+import type { Degradation } from "../core/control.ts";
+import type { Notice } from "../core/notice.ts";
+import type { Fault } from "../core/result.ts";
+
+const PARTS_MAX = 200;
+/** A part that did not complain for this long works again. */
+const OVER_AFTER_MS = 60_000;
+
+export interface Degradations {
+  /** Something went wrong now; without a repeat it is over after a minute. */
+  note(part: string, message: string, remedy: string): void;
+  /** A fault that says itself when it begins and ends. */
+  phase(part: string, fault: Fault, phase: "begins" | "ends" | "once"): void;
+  list(): readonly Degradation[];
+  counts(): Readonly<Record<string, number>>;
+}
+
+interface Entry {
+  readonly part: string;
+  readonly reason: string;
+  readonly remedy: string;
+  readonly sinceMs: number;
+  lastMonotonicMs: number;
+  readonly lasting: boolean;
+}
+
+export function createDegradations(clock: Clock, notify: (notice: Notice) => void): Degradations {
+  const entries = new Map<string, Entry>();
+  const counts: Record<string, number> = {};
+  return { note, phase, list, counts: () => counts };
+
+  function note(part: string, message: string, remedy: string): void {
+    counts[part] = (counts[part] ?? 0) + 1;
+    remember(part, message, remedy, false);
+    tell("ERROR", `${part}: ${message}. What to do: ${remedy}`, `${part} ${message.replace(/\d+/g, "#")}`);
+  }
+
+  function phase(part: string, fault: Fault, step: "begins" | "ends" | "once"): void {
+    const remedy = fault.remedy ?? "see `algo-monitor status`";
+    if (step === "ends") {
+      entries.delete(part);
+      tell("WARNING", `${part}: ${fault.message}`, undefined);
+      return;
+    }
+    counts[fault.kind] = (counts[fault.kind] ?? 0) + 1;
+    if (step === "begins") remember(part, fault.message, remedy, true);
+    tell("ERROR", `${part}: ${fault.message}. What to do: ${remedy}`, undefined);
+  }
+
+  function remember(part: string, reason: string, remedy: string, lasting: boolean): void {
+    const known = entries.get(part);
+    if (known !== undefined && known.reason === reason) {
+      known.lastMonotonicMs = clock.monotonicMs();
+      return;
+    }
+    if (entries.size >= PARTS_MAX) return;
+    entries.set(part, { part, reason, remedy, sinceMs: clock.nowMs(), lastMonotonicMs: clock.monotonicMs(), lasting });
+  }
+
+  function list(): readonly Degradation[] {
+    const nowMs = clock.monotonicMs();
+    for (const [part, entry] of entries) if (!entry.lasting && nowMs - entry.lastMonotonicMs > OVER_AFTER_MS) entries.delete(part);
+    return [...entries.values()].map(({ part, reason, remedy, sinceMs }) => ({ part, reason, remedy, sinceMs }));
+  }
+
+  function tell(severity: Notice["severity"], message: string, foldKey: string | undefined): void {
+    notify({ kind: "health", severity, atMs: clock.nowMs(), message, fields: {}, ...(foldKey === undefined ? {} : { foldKey }) });
+  }
+}

@@ -1,0 +1,66 @@
+/** Where a process that holds a connection comes from: the fact that tells a relay by design from an attacker's. */
+import { baseName, isRootOnly, isSystemPath, isTemporaryPath } from "../../core/place.ts";
+import type { Process } from "../../core/process.ts";
+import type { HostView } from "../../core/view.ts";
+
+/** From the most suspicious to the least. */
+export const ORIGINS = [
+  "inline",
+  "relay-tool",
+  "memfd",
+  "deleted",
+  "temporary-file",
+  "socket-on-stdio",
+  "unknown-listener",
+  "unverified-file",
+  "verified-file",
+  "unit-main",
+  "pid1",
+  "login-service",
+] as const;
+export type Origin = (typeof ORIGINS)[number];
+
+/** Programs whose purpose is to hand a logged-in person a shell. Their sessions are the session scanner's business. */
+const LOGIN_SERVICES: ReadonlySet<string> = new Set([
+  "sshd", "sshd-session", "sshd-auth", "dropbear", "in.telnetd", "telnetd", "login", "mosh-server", "tailscaled",
+]);
+
+export function originOf(view: HostView, process: Process): Origin {
+  if (process.ref.pid === 1) return "pid1";
+  const executable = process.executable;
+  if (executable === undefined) return "unverified-file";
+  if (isLoginService(process)) return "login-service";
+  const program = view.program(process);
+  const script = view.scriptOf(process);
+  if (program.interpreter && (script.kind === "inline" || script.kind === "stdin")) return "inline";
+  if (program.relayTool && script.kind !== "file") return "relay-tool";
+  if (executable.memfd) return "memfd";
+  if (isTemporaryPath(executable.path)) return "temporary-file";
+  if (script.kind === "file" && isTemporaryPath(script.path)) return "temporary-file";
+  if (executable.deleted && !isSystemPath(executable.path)) return "deleted";
+  if (isServedByUnit(view, process)) return "unit-main";
+  if (program.verified && (script.kind !== "file" || script.verified)) return "verified-file";
+  return "unverified-file";
+}
+
+/** The unit's main process itself, or a process below it. */
+export function isServedByUnit(view: HostView, process: Process): boolean {
+  const unit = view.unit(process);
+  // A login's own user manager is no service that anybody verified.
+  if (unit === undefined || unit.mainPid <= 1 || unit.name.startsWith("user@")) return false;
+  return process.ref.pid === unit.mainPid || view.ancestors(process).some((ancestor) => ancestor.ref.pid === unit.mainPid);
+}
+
+export function hardest(origins: readonly Origin[]): Origin | undefined {
+  return ORIGINS.find((origin) => origins.includes(origin));
+}
+
+export function softest(origins: readonly Origin[]): Origin | undefined {
+  return ORIGINS.findLast((origin) => origins.includes(origin));
+}
+
+function isLoginService(process: Process): boolean {
+  const executable = process.executable;
+  if (executable === undefined || !isRootOnly(executable)) return false;
+  return isSystemPath(executable.path) && LOGIN_SERVICES.has(baseName(executable.path));
+}

@@ -1,0 +1,201 @@
+/**
+ * Sees command interpreters whose input comes from, and whose output goes to, a remote connection: directly or over
+ * pipes, fifos, socket pairs and terminals held by other processes. Looks at descriptors and socket state only; argv
+ * tells nothing but whether commands are read from standard input. Costs one walk per interpreter with such descriptors.
+ */
+import type { Fields, SocketRef, Subject } from "../../core/nouns.ts";
+import type { Process } from "../../core/process.ts";
+import type { InternetSocket } from "../../core/socket.ts";
+import type { HostView } from "../../core/view.ts";
+import { type Reach, reachFrom, remoteSocket, remoteSockets } from "./channels.ts";
+import { type Detector, derived, type EventDraft, refsOf } from "./detector.ts";
+import { hardest, isServedByUnit, type Origin, originOf, softest } from "./origin.ts";
+import { connectionFields, processFields, socketRef } from "../../core/render.ts";
+
+/** How an interpreter hangs on its connection. */
+type Wiring =
+  /** Its own standard input and output are the connection. */
+  | "direct"
+  /** Input and output pass through other processes. */
+  | "relayed"
+  /** It reads the connection as standard input and can answer on another descriptor of its own. */
+  | "reading";
+
+interface Wired {
+  readonly process: Process;
+  readonly wiring: Wiring;
+  readonly source: Reach;
+  readonly sink: Reach;
+}
+
+export const wiredShellDetector: Detector = {
+  id: "wired_shell",
+  emits: ["wired_shell"],
+  sweep(view) {
+    const byConnection = new Map<number, Wired[]>();
+    for (const process of view.processes.values()) {
+      const wired = findWiring(view, process);
+      if (wired === undefined) continue;
+      const list = byConnection.get(wired.source.socket.inode);
+      if (list === undefined) byConnection.set(wired.source.socket.inode, [wired]);
+      else list.push(wired);
+    }
+    return [...byConnection.values()].flatMap((group) => describe(view, group));
+  },
+};
+
+/** Looks at one process; pure, so that a kernel event can ask the same question later. */
+export function findWiring(view: HostView, process: Process): Wired | undefined {
+  if (process.isKernelThread || process.executable === undefined || process.ref.pid === 1) return undefined;
+  const stdin = view.descriptors(process).find((descriptor) => descriptor.fd === 0);
+  if (stdin === undefined || stdin.channel === "") return undefined;
+  const direct = remoteSocket(view, stdin);
+  if (direct === undefined && !view.program(process).interpreter) return undefined;
+  const sources = reachFrom(view, process, 0, "source");
+  if (sources.length === 0) return undefined;
+  const sinks = [...reachFrom(view, process, 1, "sink"), ...reachFrom(view, process, 2, "sink")];
+  return wireTogether(process, sources, sinks) ?? readsItself(view, process, sources);
+}
+
+function wireTogether(process: Process, sources: readonly Reach[], sinks: readonly Reach[]): Wired | undefined {
+  for (const sameConnection of [true, false]) {
+    for (const source of sources) {
+      const sink = sinks.find((reach) =>
+        sameConnection ? reach.socket.inode === source.socket.inode : samePeer(reach.socket, source.socket),
+      );
+      if (sink === undefined) continue;
+      const wiring = source.hops.length === 0 && sink.hops.length === 0 ? "direct" : "relayed";
+      return { process, wiring, source, sink };
+    }
+  }
+  return undefined;
+}
+
+function readsItself(view: HostView, process: Process, sources: readonly Reach[]): Wired | undefined {
+  const own = remoteSockets(view, process);
+  for (const source of sources) {
+    const held = own.find((candidate) => candidate.socket.inode === source.socket.inode);
+    if (held === undefined) continue;
+    const sink: Reach = { socket: held.socket, holder: process, socketFd: held.fd, hops: [], through: [] };
+    return { process, wiring: "reading", source, sink };
+  }
+  return undefined;
+}
+
+/** One event per connection: the topmost interpreter stands for it, everything wired to it is an actor. */
+function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[] {
+  const interpreters = group.filter((wired) => view.program(wired.process).interpreter);
+  const first = oldest(interpreters.length > 0 ? interpreters : group);
+  if (first === undefined) return [];
+  const { process, source, sink, wiring } = first;
+  const direction = source.socket.direction === "accepted" ? "accepted" : "connected";
+  const { origin, controller } =
+    direction === "accepted" ? acceptedOrigin(view, process, source) : connectedOrigin(view, process, source, sink);
+  if (origin === "login-service") return [];
+  const program = view.program(process);
+  const script = view.scriptOf(process);
+  const fields: Fields = {
+    ...processFields(view, process),
+    ...connectionFields(source.socket),
+    "shell.direction": direction,
+    "shell.wiring": wiring,
+    "shell.path": describePath(process, source, sink),
+    "shell.interpreter": program.interpreter,
+    "shell.stdin_commands": script.kind === "stdin",
+    "shell.same_connection": source.socket.inode === sink.socket.inode,
+    "shell.in_service": isInService(view, process),
+    "shell.holder.kind": origin,
+    "shell.holder.pid": controller.ref.pid,
+    "shell.holder.executable": controller.executable?.path ?? "",
+    "shell.holder.command_line": controller.argv.join(" "),
+    ...trafficFields(source.socket),
+  };
+  return [derived("wired_shell", "shell-wired", process, fields, subjectOf(group))];
+}
+
+function connectedOrigin(
+  view: HostView,
+  process: Process,
+  source: Reach,
+  sink: Reach,
+): { readonly origin: Origin; readonly controller: Process } {
+  const ends = [source, sink].filter((reach) => reach.holder.ref.pid !== process.ref.pid);
+  const origins = ends.map((reach): { origin: Origin; controller: Process } => {
+    const origin = originOf(view, reach.holder);
+    const carriesOnStdio = reach.socketFd <= 1 && origin !== "login-service" && origin !== "pid1";
+    return { origin: hardest(carriesOnStdio ? [origin, "socket-on-stdio"] : [origin]) ?? origin, controller: reach.holder };
+  });
+  // Two different connections to one peer prove less than one: the milder of both ends counts.
+  const kinds = origins.map((end) => end.origin);
+  const counted = source.socket.inode === sink.socket.inode ? hardest(kinds) : softest(kinds);
+  return origins.find((end) => end.origin === counted) ?? { origin: originOf(view, process), controller: process };
+}
+
+/** An accepted connection is judged by who listened: that one decided to hand out a shell. */
+function acceptedOrigin(
+  view: HostView,
+  process: Process,
+  source: Reach,
+): { readonly origin: Origin; readonly controller: Process } {
+  const listeners = view.listenersFor(source.socket);
+  const sharing = view.holders(`socket:${source.socket.inode}`).map((holder) => holder.process);
+  const ancestors = new Set(view.ancestors(process).map((ancestor) => ancestor.ref.pid));
+  const carriers = sharing.filter((holder) => holder.ref.pid !== process.ref.pid && (!isBelow(view, holder, process) || ancestors.has(holder.ref.pid)));
+  const candidates = [...new Set([...listeners, ...carriers])].filter((candidate) => candidate.ref.pid !== process.ref.pid);
+  const judged = candidates.map((controller) => ({ origin: originOf(view, controller), controller }));
+  const pardoned = judged.find((candidate) => candidate.origin === "login-service" || candidate.origin === "pid1");
+  if (pardoned !== undefined) return pardoned;
+  const counted = hardest(judged.map((candidate) => candidate.origin));
+  return judged.find((candidate) => candidate.origin === counted) ?? { origin: "unknown-listener", controller: process };
+}
+
+function isBelow(view: HostView, process: Process, ancestor: Process): boolean {
+  return view.ancestors(process).some((candidate) => candidate.ref.pid === ancestor.ref.pid);
+}
+
+/** Belongs to a service that an administrator or a package installed, not to a session or a transient unit. */
+function isInService(view: HostView, process: Process): boolean {
+  const unit = view.unit(process);
+  return unit !== undefined && unit.name.endsWith(".service") && !unit.transient && isServedByUnit(view, process);
+}
+
+/** Payload counters; absent where the kernel does not tell, and then no rule that needs them can match. */
+function trafficFields(socket: InternetSocket): Fields {
+  const traffic = socket.traffic;
+  if (traffic === undefined) return {};
+  return {
+    "shell.remote_spoke_first": traffic.bytesReceived > 0 && traffic.bytesSent === 0,
+    "shell.last_word_ours": traffic.bytesReceived > 0 && traffic.bytesSent > 0 && traffic.lastSentAgoMs <= traffic.lastReceivedAgoMs,
+    "shell.local_spoke": traffic.bytesSent > 0,
+  };
+}
+
+function subjectOf(group: readonly Wired[]): Subject {
+  const actors = new Map(group.map((wired) => [wired.process.ref.pid, wired.process]));
+  const relays = new Map<number, Process>();
+  const sockets = new Map<number, SocketRef>();
+  for (const wired of group) {
+    for (const reach of [wired.source, wired.sink]) {
+      for (const hop of reach.hops) if (!actors.has(hop.ref.pid)) relays.set(hop.ref.pid, hop);
+      sockets.set(reach.socket.inode, socketRef(reach.socket));
+    }
+  }
+  return { actors: refsOf(actors.values()), relays: refsOf(relays.values()), sockets: [...sockets.values()] };
+}
+
+function describePath(process: Process, source: Reach, sink: Reach): string {
+  const peer = `${source.socket.protocol} ${source.socket.remote?.address ?? "?"}:${source.socket.remote?.port ?? 0}`;
+  return `stdin of ${process.name} <- ${route(source)}${peer}; output -> ${route(sink)}${source.socket.inode === sink.socket.inode ? "the same connection" : `${sink.socket.remote?.address ?? "?"}:${sink.socket.remote?.port ?? 0}`}`;
+
+  function route(reach: Reach): string {
+    return reach.hops.map((hop, index) => `${reach.through[index] ?? "?"} ${hop.name}[${hop.ref.pid}] `).join("");
+  }
+}
+
+function oldest(group: readonly Wired[]): Wired | undefined {
+  return group.toSorted((left, right) => left.process.ref.startedAtTicks - right.process.ref.startedAtTicks)[0];
+}
+
+function samePeer(left: InternetSocket, right: InternetSocket): boolean {
+  return left.remote?.address === right.remote?.address && left.direction !== "accepted" && right.direction !== "accepted";
+}

@@ -1,0 +1,131 @@
+// What is fed: each Sigma logsource that our sources and detectors produce, with the fields its events carry.
+// A rule that names a field its logsource does not carry could never match and is refused.
+import { FIELDS } from "../core/fields.ts";
+
+/** A rule's `logsource`; an absent key means any. */
+export interface RuleLogSource {
+  readonly category?: string;
+  readonly product?: string;
+  readonly service?: string;
+}
+
+export interface FedLogSource {
+  readonly category: string;
+  readonly product: "linux";
+  readonly service?: string;
+  /** The files of sources/ and detection/detectors/ that make these events. */
+  readonly feeders: readonly string[];
+  /** ECS names, sorted. */
+  readonly fields: readonly string[];
+}
+
+/** Fields of processes that only some detectors know, and those that no source fills yet. */
+const NOT_COMMON = new Set([
+  "process.name_claimed",
+  "process.executable_expected",
+  "process.executable_replaced_by_package",
+  "process.has_network",
+  "process.memory_percent",
+  "process.trusted_name",
+]);
+const PROCESS = FIELDS.map((field) => field.name).filter(
+  (name) => (name.startsWith("process.") && !NOT_COMMON.has(name)) || name.startsWith("user."),
+);
+const CONNECTION = [
+  "destination.ip",
+  "destination.port",
+  "destination.domain",
+  "network.transport",
+  "network.direction",
+  "network.initiated",
+  "source.ip",
+  "source.port",
+  "peer.ip",
+  "peer.port",
+];
+const SHELL = FIELDS.map((field) => field.name).filter(
+  (name) => name.startsWith("shell.") && name !== "shell.certain" && name !== "shell.holder.verified",
+);
+const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
+
+const OWN_SERVICE = "algo-monitor";
+
+export const FED: readonly FedLogSource[] = [
+  fed("process_creation", undefined, ["sources/processes"], PROCESS),
+  fed("network_connection", undefined, ["sources/network"], [...PROCESS, ...CONNECTION]),
+  fed("wired_shell", OWN_SERVICE, ["detection/detectors/wired_shell"], [...PROCESS, ...CONNECTION, ...SHELL]),
+  fed(
+    "inline_client",
+    OWN_SERVICE,
+    ["detection/detectors/inline_client"],
+    [...PROCESS, ...CONNECTION, ...CLIENT, "shell.holder.kind"],
+  ),
+  fed(
+    "miner",
+    OWN_SERVICE,
+    ["detection/detectors/miner"],
+    [...PROCESS, ...CONNECTION, "miner.pool", "miner.traits", "miner.confirmed"],
+  ),
+  fed(
+    "program_place",
+    OWN_SERVICE,
+    ["detection/detectors/program_place"],
+    [...PROCESS, "process.has_network", "process.executable_replaced_by_package"],
+  ),
+  fed(
+    "service_child",
+    OWN_SERVICE,
+    ["detection/detectors/service_child"],
+    [...PROCESS, "process.has_network", "service.kind", "service.outside_job"],
+  ),
+  fed(
+    "masquerade",
+    OWN_SERVICE,
+    ["detection/detectors/masquerade"],
+    [...PROCESS, "process.has_network", "process.name_claimed", "process.executable_expected"],
+  ),
+];
+
+function fed(
+  category: string,
+  service: string | undefined,
+  feeders: readonly string[],
+  fields: readonly string[],
+): FedLogSource {
+  const sorted = [...new Set(fields)].sort();
+  const common = { category, product: "linux", feeders, fields: sorted } as const;
+  return service === undefined ? common : { ...common, service };
+}
+
+/** The fed logsources whose events a rule with this logsource sees. */
+export function fedBy(rule: RuleLogSource): FedLogSource[] {
+  return FED.filter((source) => sees(rule, source));
+}
+
+/** Each key of the rule's logsource equals the event's or is absent. */
+export function sees(
+  rule: RuleLogSource,
+  event: { readonly category: string; readonly product: string; readonly service?: string },
+): boolean {
+  return (
+    (rule.category === undefined || rule.category === event.category) &&
+    (rule.product === undefined || rule.product === event.product) &&
+    (rule.service === undefined || rule.service === event.service)
+  );
+}
+
+const NAMES = new Set(FIELDS.map((field) => field.name));
+const ALIASES = new Map(
+  FIELDS.flatMap((field) => (field.sigma ?? []).map((alias): [string, string] => [alias, field.name])),
+);
+
+/** The ECS name that a rule's field name means, itself or by Sigma's taxonomy. */
+export function ecsNameOf(name: string): string | undefined {
+  return NAMES.has(name) ? name : ALIASES.get(name);
+}
+
+/** Every name by which a rule may call these fields. */
+export function namesFor(fields: ReadonlySet<string>): string[] {
+  const aliases = [...ALIASES].filter(([, name]) => fields.has(name)).map(([alias]) => alias);
+  return [...fields, ...aliases];
+}

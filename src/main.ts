@@ -1,0 +1,6 @@
+import { runCli } from "./cli/program.ts";
+import { loadDaemon } from "./cli/run.ts";
+import { loadRehearsal } from "./cli/scan.ts";
+import { realCli } from "./cli/world.ts";
+
+void runCli(realCli({ runDaemon: loadDaemon, rehearseOnce: loadRehearsal }), process.argv.slice(2));

@@ -1,0 +1,44 @@
+/**
+ * Destroys connections and looks whether they are gone. Works from outside by entering the socket's own network
+ * namespace. No undo: the peer would have to connect again.
+ */
+import type { Clock } from "../core/clock.ts";
+import type { ActionPlan, Outcome, SocketRef } from "../core/nouns.ts";
+import { endpointText } from "../core/control.ts";
+import { destroySocket } from "../host/destroy.ts";
+
+export interface Destroyed {
+  readonly destroyed: number;
+  /** One sentence for each socket that is still there. */
+  readonly left: readonly string[];
+}
+
+export function destroySockets(sockets: readonly SocketRef[]): Destroyed {
+  let destroyed = 0;
+  const left: string[] = [];
+  for (const socket of sockets) {
+    const result = destroySocket(socket);
+    if (result.ok) destroyed++;
+    else if (result.fault.kind !== "gone") {
+      left.push(`the ${socket.protocol} connection to ${endpointText(socket.remoteAddress, socket.remotePort)} is still open: ${result.fault.message}`);
+    }
+  }
+  return { destroyed, left };
+}
+
+export function disconnectPlan(decisionId: string, plan: ActionPlan, clock: Clock): Outcome {
+  const startedAtMs = clock.monotonicMs();
+  const { destroyed, left } = destroySockets(plan.sockets);
+  return {
+    decisionId,
+    atMs: clock.nowMs(),
+    result: left.length === 0 ? "done" : destroyed > 0 ? "partial" : "failed",
+    verified: left.length === 0,
+    killed: [],
+    survived: [],
+    socketsDestroyed: destroyed,
+    detail: left.length === 0 ? `destroyed ${destroyed} of ${plan.sockets.length} connections, the rest were already closed` : left.join("; "),
+    tookMs: clock.monotonicMs() - startedAtMs,
+    evidence: [],
+  };
+}

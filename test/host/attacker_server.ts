@@ -1,0 +1,206 @@
+// Runs inside the attacker's network namespace, started by attacker.ts. Orders come as JSON lines on standard input,
+// reports leave as JSON lines on standard output. It only ever talks to the test host at the other end of the veth.
+import type { Socket, udp } from "bun";
+import type { Order } from "./attacker.ts";
+
+type Peer = { write(data: string | Uint8Array): void; end(): void };
+const peers = new Map<number, Peer>();
+const servers = new Map<number, { stop(): void }>();
+
+function report(port: number, event: "open" | "data" | "close" | "error" | "ready", text = ""): void {
+  process.stdout.write(`${JSON.stringify({ port, event, text })}\n`);
+}
+
+async function obey(order: Order): Promise<void> {
+  switch (order.do) {
+    case "listen":
+      return order.transport === "udp" ? listenUdp(order.port) : listenTcp(order.port, order.transport === "tls");
+    case "connect":
+      return connect(order.port, order.address, 40);
+    case "send":
+      return send(order.port, order.text, order.byteWise ?? false);
+    case "close":
+      peers.get(order.port)?.end();
+      servers.get(order.port)?.stop();
+      peers.delete(order.port);
+      servers.delete(order.port);
+      return;
+    case "http":
+      return serveHttp(order.port, order.files, order.tls ?? false);
+    case "banner":
+      return serveBanner(order.port, order.banner);
+    case "pool":
+      return servePool(order.port);
+  }
+}
+
+function handlersFor(port: number) {
+  return {
+    open(socket: Socket<undefined>) {
+      peers.set(port, socket);
+      report(port, "open");
+    },
+    data(_socket: Socket<undefined>, data: Buffer) {
+      report(port, "data", data.toString("utf8"));
+    },
+    close(socket: Socket<undefined>) {
+      if (peers.get(port) === socket) report(port, "close");
+    },
+    error(_socket: Socket<undefined>, error: Error) {
+      report(port, "error", error.message);
+    },
+  };
+}
+
+async function listenTcp(port: number, tls: boolean): Promise<void> {
+  const certificate = tls ? { tls: await selfSigned() } : {};
+  const server = Bun.listen({ hostname: "::", port, socket: handlersFor(port), ...certificate });
+  servers.set(port, server);
+}
+
+async function listenUdp(port: number): Promise<void> {
+  let peer: { port: number; address: string } | undefined;
+  const socket: udp.Socket<"buffer"> = await Bun.udpSocket({
+    hostname: "0.0.0.0",
+    port,
+    socket: {
+      data(_socket, data, fromPort, fromAddress) {
+        if (peer === undefined) report(port, "open");
+        peer = { port: fromPort, address: fromAddress };
+        report(port, "data", data.toString("utf8"));
+      },
+    },
+  });
+  peers.set(port, {
+    write: (data) => void (peer && socket.send(data, peer.port, peer.address)),
+    end: () => socket.close(),
+  });
+}
+
+/** A bind shell may need a moment until it listens. */
+async function connect(port: number, address: string, attempts: number): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await Bun.connect({ hostname: address, port, socket: handlersFor(port) });
+      return;
+    } catch (thrown) {
+      if (attempt >= attempts) return report(port, "error", String(thrown));
+      await Bun.sleep(150);
+    }
+  }
+}
+
+/** A program that reads a datagram byte by byte loses the rest of it: `byteWise` sends one byte a datagram. */
+async function send(port: number, text: string, byteWise: boolean): Promise<void> {
+  const peer = peers.get(port);
+  if (peer === undefined) return report(port, "error", "nobody is connected");
+  if (!byteWise) return void peer.write(text);
+  for (const byte of Buffer.from(text)) {
+    peer.write(Uint8Array.of(byte));
+    await Bun.sleep(2);
+  }
+}
+
+async function serveHttp(port: number, files: Readonly<Record<string, string>>, tls: boolean): Promise<void> {
+  const server = Bun.serve({
+    hostname: "::",
+    port,
+    idleTimeout: 240,
+    ...(tls ? { tls: await selfSigned() } : {}),
+    fetch(request) {
+      const path = new URL(request.url).pathname;
+      report(port, "data", `${request.method} ${path}\n`);
+      const file = files[path];
+      // A value that starts with `file:` names a file of the machine, for payloads that download a program.
+      if (file?.startsWith("file:")) return new Response(Bun.file(file.slice(5)));
+      return new Response(file ?? `${request.method} ${path}\n`);
+    },
+  });
+  servers.set(port, server);
+  report(port, "open");
+}
+
+function serveBanner(port: number, banner: string): void {
+  const server = Bun.listen({
+    hostname: "::",
+    port,
+    socket: {
+      open: (socket: Socket<undefined>) => void socket.write(`${banner}\r\n`),
+      data: (socket: Socket<undefined>, data: Buffer) => {
+        report(port, "data", data.toString("utf8"));
+        socket.write(`+OK ${data.toString("utf8").trim()}\r\n`);
+      },
+      error: () => {},
+    },
+  });
+  servers.set(port, server);
+}
+
+function servePool(port: number): void {
+  const job = {
+    job_id: "1",
+    target: "b88d0600",
+    height: 3_000_000,
+    blob: "10".repeat(76),
+    seed_hash: "ab".repeat(32),
+    algo: "rx/0",
+  };
+  const server = Bun.listen({
+    hostname: "::",
+    port,
+    socket: {
+      open: () => report(port, "open"),
+      data: (socket: Socket<undefined>, data: Buffer) => {
+        for (const line of data.toString("utf8").split("\n").filter(Boolean)) {
+          report(port, "data", `${line}\n`);
+          const id = /"id":\s*(\d+)/.exec(line)?.[1] ?? "1";
+          socket.write(
+            `{"id":${id},"jsonrpc":"2.0","error":null,"result":${JSON.stringify({ id: "x", job, status: "OK" })}}\n`,
+          );
+        }
+      },
+      close: () => report(port, "close"),
+      error: () => {},
+    },
+  });
+  servers.set(port, server);
+}
+
+/** A certificate of our own for this run, signed by nobody. */
+async function selfSigned(): Promise<{ cert: string; key: string }> {
+  const directory = process.env["ATTACKER_DIRECTORY"] ?? "/tmp";
+  const [cert, key] = [`${directory}/attacker.pem`, `${directory}/attacker.key`];
+  if (!(await Bun.file(cert).exists())) {
+    const subject = ["-subj", "/CN=attacker", "-addext", "subjectAltName=DNS:attacker,DNS:github.com"];
+    const argv = [
+      "openssl",
+      "req",
+      "-x509",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-days",
+      "2",
+      ...subject,
+      "-keyout",
+      key,
+      "-out",
+      cert,
+    ];
+    await Bun.spawn(argv, { stdout: "ignore", stderr: "ignore" }).exited;
+  }
+  return { cert: await Bun.file(cert).text(), key: await Bun.file(key).text() };
+}
+
+await selfSigned();
+report(0, "ready");
+let rest = "";
+for await (const chunk of Bun.stdin.stream()) {
+  const lines = (rest + new TextDecoder().decode(chunk)).split("\n");
+  rest = lines.pop() ?? "";
+  for (const line of lines) {
+    const order: Order = JSON.parse(line);
+    obey(order).catch((thrown) => report(order.port, "error", String(thrown)));
+  }
+}
+process.exit(0);

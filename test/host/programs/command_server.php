@@ -1,0 +1,1 @@
+<?php echo shell_exec("date; sleep 2; uptime | cat");
