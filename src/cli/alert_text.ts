@@ -39,7 +39,9 @@ function headRows(cli: Cli, { alert, finding, rowsKept }: AlertDetail): readonly
   const nowMs = cli.clock.nowMs();
   const by = alert.statusBy === undefined ? "" : ` by ${printable(alert.statusBy, 64)}`;
   const at = alert.statusAtMs === undefined ? "" : `, ${timeWithHint(alert.statusAtMs, nowMs)}`;
-  const techniques = finding.tags.filter((tag) => tag.startsWith("attack.")).map((tag) => tag.slice("attack.".length).toUpperCase());
+  const techniques = finding.tags
+    .filter((tag) => tag.startsWith("attack."))
+    .map((tag) => tag.slice("attack.".length).toUpperCase());
   return [
     ["alert", alert.id],
     ["status", `${alert.status}${by}${at}`],
@@ -47,7 +49,9 @@ function headRows(cli: Cli, { alert, finding, rowsKept }: AlertDetail): readonly
     ["level", `${alert.level}, score ${alert.score}`],
     ...(techniques.length === 0 ? [] : ([["ATT&CK", printable(techniques.join(", "))]] as const)),
     ["first seen", timeWithHint(alert.firstAtMs, nowMs)],
-    ...(alert.count === 1 ? [] : ([["last seen", `${timeWithHint(alert.lastAtMs, nowMs)}, ${alert.count} times, ${rowsKept} kept`]] as const)),
+    ...(alert.count === 1
+      ? []
+      : ([["last seen", `${timeWithHint(alert.lastAtMs, nowMs)}, ${alert.count} times, ${rowsKept} kept`]] as const)),
   ];
 }
 
@@ -57,7 +61,8 @@ function fieldRows(fields: Fields): readonly (readonly [string, string])[] {
   if (pid !== undefined) rows.push(["pid", valueText(pid)]);
   for (const [label, name] of SHOWN_FIELDS) {
     const value = fields[name];
-    if (value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0)) rows.push([label, valueText(value)]);
+    if (value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0))
+      rows.push([label, valueText(value)]);
   }
   const peer = connectionText(fields);
   if (peer !== "") rows.push(["connection", peer]);
@@ -65,9 +70,18 @@ function fieldRows(fields: Fields): readonly (readonly [string, string])[] {
 }
 
 function connectionText(fields: Fields): string {
-  const { "source.ip": from, "source.port": fromPort, "destination.ip": to, "destination.port": toPort, "network.transport": transport } = fields;
+  const {
+    "source.ip": from,
+    "source.port": fromPort,
+    "destination.ip": to,
+    "destination.port": toPort,
+    "network.transport": transport,
+  } = fields;
   if (typeof to !== "string") return "";
-  const left = typeof from === "string" ? `${endpointText(printable(from, 64), typeof fromPort === "number" ? fromPort : 0)} ` : "";
+  const left =
+    typeof from === "string"
+      ? `${endpointText(printable(from, 64), typeof fromPort === "number" ? fromPort : 0)} `
+      : "";
   const kind = typeof transport === "string" ? `${printable(transport, 16)} ` : "";
   return `${kind}${left}-> ${endpointText(printable(to, 64), typeof toPort === "number" ? toPort : 0)}`;
 }
@@ -87,7 +101,12 @@ function decisionsText(cli: Cli, detail: AlertDetail): string {
   const parts = detail.decisions.map((decision) => {
     const outcomes = detail.outcomes.filter((outcome) => outcome.decisionId === decision.id).map(outcomeText);
     const head = `  ${decisionSentence(decision)}, ${timeWithHint(decision.atMs, nowMs)}, by ${printable(decision.by, 64)}\n`;
-    return head + decision.reasons.map((reason) => `    because ${printable(reason)}\n`).join("") + sparedText(decision) + outcomes.join("");
+    return (
+      head +
+      decision.reasons.map((reason) => `    because ${printable(reason)}\n`).join("") +
+      sparedText(decision) +
+      outcomes.join("")
+    );
   });
   return `\n${paint("What was done", "bold")}\n${parts.join("")}`;
 }
@@ -99,7 +118,9 @@ function decisionSentence(decision: Decision): string {
     case "refuse":
       return "Refused to act";
     case "rehearse":
-      return decision.would === "kill" ? `Rehearsed: enforce would have killed ${targets(decision.plan)}` : `Rehearsed: enforce would have disconnected ${targets(decision.plan)}`;
+      return decision.would === "kill"
+        ? `Rehearsed: enforce would have killed ${targets(decision.plan)}`
+        : `Rehearsed: enforce would have disconnected ${targets(decision.plan)}`;
     case "kill":
       return `Decided to kill ${targets(decision.plan)}`;
     case "disconnect":
@@ -113,14 +134,18 @@ type Plan = Extract<Decision, { readonly do: "kill" }>["plan"];
 
 function targets(plan: Plan): string {
   const pids = plan.kill.map((process) => `pid ${process.pid}`);
-  const sockets = plan.sockets.map((socket) => `${socket.protocol} ${endpointText(printable(socket.remoteAddress, 64), socket.remotePort)}`);
+  const sockets = plan.sockets.map(
+    (socket) => `${socket.protocol} ${endpointText(printable(socket.remoteAddress, 64), socket.remotePort)}`,
+  );
   const all = [...pids, ...sockets];
   return all.length === 0 ? "nothing that was left" : all.join(", ");
 }
 
 function sparedText(decision: Decision): string {
   if (!("plan" in decision)) return "";
-  return decision.plan.spared.map(({ process, reason }) => `    left alone: pid ${process.pid}, ${printable(reason)}\n`).join("");
+  return decision.plan.spared
+    .map(({ process, reason }) => `    left alone: pid ${process.pid}, ${printable(reason)}\n`)
+    .join("");
 }
 
 function outcomeText(outcome: Outcome): string {
@@ -130,21 +155,33 @@ function outcomeText(outcome: Outcome): string {
     failed: "FAILED",
     partial: "only PARTLY done",
   };
-  const numbers = outcome.result === "rehearsed" ? "" : `, ${plural(outcome.killed.length, "process").replace("processs", "processes")} dead, ${plural(outcome.socketsDestroyed, "socket")} destroyed`;
-  const survivors = outcome.survived.length === 0 ? "" : `, STILL ALIVE: ${outcome.survived.map((process) => `pid ${process.pid}`).join(", ")}`;
-  const verified = outcome.result === "rehearsed" ? "" : outcome.verified ? ", verified" : ", not verified";
+  const numbers =
+    outcome.result === "rehearsed"
+      ? ""
+      : `, ${plural(outcome.killed.length, "process").replace("processs", "processes")} dead, ${plural(outcome.socketsDestroyed, "socket")} destroyed`;
+  const survivors =
+    outcome.survived.length === 0
+      ? ""
+      : `, STILL ALIVE: ${outcome.survived.map((process) => `pid ${process.pid}`).join(", ")}`;
+  const looked = outcome.verified ? ", verified" : ", not verified";
+  const verified = outcome.result === "rehearsed" ? "" : looked;
   const detail = outcome.detail === "" ? "" : `: ${printable(outcome.detail)}`;
   return `    ${words[outcome.result]} in ${milliseconds(outcome.tookMs)}${numbers}${survivors}${verified}${detail}\n${outcome.evidence.map(evidenceText).join("")}`;
 }
 
 function evidenceText(evidence: ProcessEvidence): string {
   const head = `    evidence of pid ${evidence.process.pid} (parent ${evidence.parentPid}, uid ${evidence.userId}): ${printable(evidence.executable, 400)}\n`;
-  const rows = [`command ${printable(evidence.commandLine)}`, `working in ${printable(evidence.workingDirectory, 400)}`, ...evidence.descriptors.map((line) => `open ${printable(line, 400)}`)];
+  const rows = [
+    `command ${printable(evidence.commandLine)}`,
+    `working in ${printable(evidence.workingDirectory, 400)}`,
+    ...evidence.descriptors.map((line) => `open ${printable(line, 400)}`),
+  ];
   return head + rows.map((row) => `      ${row}\n`).join("");
 }
 
 function nextText({ alert }: AlertDetail): string {
   const short = alert.id;
-  const settle = alert.status === "new" ? `  settle it:         sudo algo-monitor alerts ack|resolve|false-positive ${short}\n` : "";
+  const settle =
+    alert.status === "new" ? `  settle it:         sudo algo-monitor alerts ack|resolve|false-positive ${short}\n` : "";
   return `${settle}  if this is normal: sudo algo-monitor trust ${short}\n`;
 }

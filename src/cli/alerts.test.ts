@@ -67,14 +67,30 @@ function finding(id: string, over: Partial<Finding> = {}, fields: Fields = {}): 
     reasons: ["standard input is a remote socket", "the connection was opened by this host"],
     tags: ["attack.execution", "attack.t1059.004"],
     response: "kill",
-    event: { id: `e-${id}`, atMs: FIXED_NOW_MS - 60_000, action: "shell-wired", logsource, fields: all, process: PROCESS },
+    event: {
+      id: `e-${id}`,
+      atMs: FIXED_NOW_MS - 60_000,
+      action: "shell-wired",
+      logsource,
+      fields: all,
+      process: PROCESS,
+    },
     foldKey: id,
     triage: "Find out how the web server came to start it.",
     ...over,
   };
 }
 
-const SOCKET = { inode: 5, cookie: 12345678901234567890n, networkNamespace: 1, protocol: "tcp", localAddress: "10.0.0.9", localPort: 50123, remoteAddress: "10.0.0.1", remotePort: 4444 } as const;
+const SOCKET = {
+  inode: 5,
+  cookie: 12345678901234567890n,
+  networkNamespace: 1,
+  protocol: "tcp",
+  localAddress: "10.0.0.9",
+  localPort: 50123,
+  remoteAddress: "10.0.0.1",
+  remotePort: 4444,
+} as const;
 
 function recordKill(id: string): void {
   store.recordFinding(finding(id));
@@ -86,11 +102,34 @@ function recordKill(id: string): void {
     by: "policy",
     reasons: ["the rule asks for kill", "MODE is enforce"],
     do: "kill",
-    plan: { kill: [PROCESS], sockets: [SOCKET], spared: [{ process: { pid: 80, startedAtTicks: 1 }, reason: "main process of apache2.service" }] },
+    plan: {
+      kill: [PROCESS],
+      sockets: [SOCKET],
+      spared: [{ process: { pid: 80, startedAtTicks: 1 }, reason: "main process of apache2.service" }],
+    },
   };
   store.intend(decision);
-  const evidence = { process: PROCESS, executable: "/usr/bin/dash", commandLine: "sh -i", workingDirectory: "/var/www", userId: 33, parentPid: 80, descriptors: ["0 -> socket:[5]"] };
-  const outcome: Outcome = { decisionId: decision.id, atMs: FIXED_NOW_MS - 58_990, result: "done", verified: true, killed: [PROCESS], survived: [], socketsDestroyed: 1, detail: "", tookMs: 9.5, evidence: [evidence] };
+  const evidence = {
+    process: PROCESS,
+    executable: "/usr/bin/dash",
+    commandLine: "sh -i",
+    workingDirectory: "/var/www",
+    userId: 33,
+    parentPid: 80,
+    descriptors: ["0 -> socket:[5]"],
+  };
+  const outcome: Outcome = {
+    decisionId: decision.id,
+    atMs: FIXED_NOW_MS - 58_990,
+    result: "done",
+    verified: true,
+    killed: [PROCESS],
+    survived: [],
+    socketsDestroyed: 1,
+    detail: "",
+    tookMs: 9.5,
+    evidence: [evidence],
+  };
   store.settle(outcome);
 }
 
@@ -153,12 +192,18 @@ describe("alerts from the store alone, with no daemon", () => {
   test("show --json carries decisions, outcomes and a socket's cookie as text", async () => {
     recordKill("kill0001");
     const json: unknown = JSON.parse((await host.run(["alerts", "show", "kill0001", "--json"])).out);
-    expect(json).toMatchObject({ alert: { id: "kill0001", action: "kill" }, decisions: [{ do: "kill", plan: { sockets: [{ cookie: "12345678901234567890" }] } }], outcomes: [{ verified: true }] });
+    expect(json).toMatchObject({
+      alert: { id: "kill0001", action: "kill" },
+      decisions: [{ do: "kill", plan: { sockets: [{ cookie: "12345678901234567890" }] } }],
+      outcomes: [{ verified: true }],
+    });
   });
 
   test("the list is one line an alert, newest first", async () => {
     recordKill("kill0001");
-    store.recordFinding(finding("warn0002", { level: "medium", score: 50, title: "two\nlines", atMs: FIXED_NOW_MS - 5000 }));
+    store.recordFinding(
+      finding("warn0002", { level: "medium", score: 50, title: "two\nlines", atMs: FIXED_NOW_MS - 5000 }),
+    );
     expect((await host.run(["alerts"])).out).toBe(
       "ID        SEVERITY  SCORE  STATUS  COUNT  LAST SEEN  DONE  RULE           WHAT\n" +
         "warn0002  WARNING   50     new     1      5 s ago    -     reverse_shell  two\\nlines\n" +
@@ -179,8 +224,15 @@ describe("alerts from the store alone, with no daemon", () => {
   for (const [name, argv, expected] of FILTERS) {
     test(`the list is filtered ${name}`, async () => {
       store.recordFinding(finding("aaaa0001", { atMs: FIXED_NOW_MS - 2000 }));
-      store.recordFinding(finding("bbbb0002", { level: "medium", atMs: FIXED_NOW_MS - 1000 }, { "process.executable": "/usr/bin/perl" }));
-      store.recordFinding(finding("cccc0003", { rule: { ...RULE, id: "6f0c1f0e-1111-4222-8333-444455556666", name: "other" }, atMs: FIXED_NOW_MS - 3_600_000 }));
+      store.recordFinding(
+        finding("bbbb0002", { level: "medium", atMs: FIXED_NOW_MS - 1000 }, { "process.executable": "/usr/bin/perl" }),
+      );
+      store.recordFinding(
+        finding("cccc0003", {
+          rule: { ...RULE, id: "6f0c1f0e-1111-4222-8333-444455556666", name: "other" },
+          atMs: FIXED_NOW_MS - 3_600_000,
+        }),
+      );
       store.setStatus("cccc0003", "resolved", "alice");
       const json: { alerts: { id: string }[] } = JSON.parse((await host.run(["alerts", ...argv, "--json"])).out);
       expect(json.alerts.map(({ id }) => id.charAt(0))).toEqual([...expected]);
@@ -200,7 +252,9 @@ describe("alerts from the store alone, with no daemon", () => {
     recordKill("kill0001");
     const ran = await host.run(["status"]);
     expect(ran.exit).toBe(4);
-    expect(ran.out).toMatch(/On record \(from the database alone\):\n {2}alerts +1 new, 0 acknowledged, 1 in all[\s\S]*1 to kill/);
+    expect(ran.out).toMatch(
+      /On record \(from the database alone\):\n {2}alerts +1 new, 0 acknowledged, 1 in all[\s\S]*1 to kill/,
+    );
   });
 });
 
@@ -262,7 +316,12 @@ describe("following", () => {
     const errors: string[] = [];
     let exit: number | undefined;
     const stop = new AbortController();
-    const cli = host.cli({ out: (text) => void lines.push(text), error: (text) => void errors.push(text), stop: () => stop.signal, exit: (code) => (exit = code) });
+    const cli = host.cli({
+      out: (text) => void lines.push(text),
+      error: (text) => void errors.push(text),
+      stop: () => stop.signal,
+      exit: (code) => (exit = code),
+    });
     const done = followAlerts(cli, { limit }, false, 5);
     const until = async (count: number): Promise<void> => {
       while (lines.length < count) await Bun.sleep(2);
@@ -297,7 +356,8 @@ describe("following", () => {
   });
 
   test("does not print the older ones that the limit left out", async () => {
-    for (let index = 0; index < 5; index++) store.recordFinding(finding(`aaaa000${index}`, { atMs: FIXED_NOW_MS - 5000 + index }));
+    for (let index = 0; index < 5; index++)
+      store.recordFinding(finding(`aaaa000${index}`, { atMs: FIXED_NOW_MS - 5000 + index }));
     const following = follow(2);
     await following.until(2);
     await following.end();

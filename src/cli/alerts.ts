@@ -28,7 +28,9 @@ interface ListOptions extends JsonOption {
 export function alertsCommand(cli: Cli): Command {
   const command = new Command("alerts")
     .summary("list, follow, show and settle what was found")
-    .description("Lists alerts, newest first. Works while the daemon is down. An ID may be shortened to any part at its beginning or end that is unique.")
+    .description(
+      "Lists alerts, newest first. Works while the daemon is down. An ID may be shortened to any part at its beginning or end that is unique.",
+    )
     .addOption(new Option("-s, --status <status>", "only of this status").choices(ALERT_STATUSES))
     .addOption(new Option("-l, --level <level>", "only of this level").choices(LEVELS))
     .option("-r, --rule <name>", "only of this rule, by name or id")
@@ -69,18 +71,30 @@ async function runList(cli: Cli, options: ListOptions): Promise<Answered> {
     const found = reader.alerts(filter.value);
     if (!found.ok) return { ok: false, fault: asCommandFault(found.fault) };
     const caveat = historyCaveat(reader);
-    const full = found.value.length === filter.value.limit ? `Only the newest ${found.value.length} are shown: --limit shows more.\n` : "";
+    const full =
+      found.value.length === filter.value.limit
+        ? `Only the newest ${found.value.length} are shown: --limit shows more.\n`
+        : "";
     const none = "No alerts fit.\n";
-    return ok({ json: { alerts: found.value }, text: (found.value.length === 0 ? none : listText(cli, found.value)) + full + caveat });
+    return ok({
+      json: { alerts: found.value },
+      text: (found.value.length === 0 ? none : listText(cli, found.value)) + full + caveat,
+    });
   });
 }
 
 function filterOf(cli: Cli, options: ListOptions): Result<AlertFilter & { readonly limit: number }, CommandFault> {
   const limit = /^\d{1,6}$/.test(options.limit) ? Number(options.limit) : 0;
-  if (limit < 1 || limit > LIMIT_MAX) return refuse("invalid", EXIT.usage, `--limit must be between 1 and ${LIMIT_MAX}`);
+  if (limit < 1 || limit > LIMIT_MAX)
+    return refuse("invalid", EXIT.usage, `--limit must be between 1 and ${LIMIT_MAX}`);
   const sinceMs = options.since === undefined ? undefined : parseSince(options.since, cli.clock.nowMs());
   if (options.since !== undefined && sinceMs === undefined)
-    return refuse("invalid", EXIT.usage, `--since ${JSON.stringify(options.since)} is no time`, "write it like 2h, 1d, 2026-03-14 or 2026-03-14T12:00");
+    return refuse(
+      "invalid",
+      EXIT.usage,
+      `--since ${JSON.stringify(options.since)} is no time`,
+      "write it like 2h, 1d, 2026-03-14 or 2026-03-14T12:00",
+    );
   return ok({
     limit,
     ...(options.status === undefined ? {} : { status: options.status }),
@@ -92,7 +106,11 @@ function filterOf(cli: Cli, options: ListOptions): Result<AlertFilter & { readon
 }
 
 export function listText(cli: Cli, alerts: readonly Alert[]): string {
-  return table(["ID", "SEVERITY", "SCORE", "STATUS", "COUNT", "LAST SEEN", "DONE", "RULE", "WHAT"], alerts.map((alert) => alertRow(cli, alert)), cli.columns);
+  return table(
+    ["ID", "SEVERITY", "SCORE", "STATUS", "COUNT", "LAST SEEN", "DONE", "RULE", "WHAT"],
+    alerts.map((alert) => alertRow(cli, alert)),
+    cli.columns,
+  );
 }
 
 export function alertRow(cli: Cli, alert: Alert): string[] {
@@ -131,9 +149,13 @@ function actionWord(action: Decision["do"] | undefined): string {
 function showCommand(cli: Cli): Command {
   const command = new Command("show")
     .summary("one alert with evidence, decisions and reasons")
-    .description("Shows one alert: what happened, why it was found, what was decided and why, what became of it, the evidence, and what to do next.")
+    .description(
+      "Shows one alert: what happened, why it was found, what was decided and why, what became of it, the evidence, and what to do next.",
+    )
     .argument("<id>", "the alert, or a unique part at the beginning or end of its id");
-  return withJson(command).action((id: string, _options: unknown, self: Command) => asRoot(cli, self.optsWithGlobals(), "reading alerts", () => runShow(cli, id)));
+  return withJson(command).action((id: string, _options: unknown, self: Command) =>
+    asRoot(cli, self.optsWithGlobals(), "reading alerts", () => runShow(cli, id)),
+  );
 }
 
 async function runShow(cli: Cli, id: string): Promise<Answered> {
@@ -152,13 +174,24 @@ interface Verb {
 }
 
 const VERBS: readonly Verb[] = [
-  { name: "ack", status: "acknowledged", summary: "somebody looks at it", description: "Marks alerts as acknowledged: known, and somebody looks at them." },
-  { name: "resolve", status: "resolved", summary: "it is dealt with", description: "Marks alerts as resolved. The same thing happening again opens a new alert." },
+  {
+    name: "ack",
+    status: "acknowledged",
+    summary: "somebody looks at it",
+    description: "Marks alerts as acknowledged: known, and somebody looks at them.",
+  },
+  {
+    name: "resolve",
+    status: "resolved",
+    summary: "it is dealt with",
+    description: "Marks alerts as resolved. The same thing happening again opens a new alert.",
+  },
   {
     name: "false-positive",
     status: "false-positive",
     summary: "it was no attack",
-    description: "Marks alerts as false positives. Changes no rule: to keep it from being stopped again use `algo-monitor trust ID`.",
+    description:
+      "Marks alerts as false positives. Changes no rule: to keep it from being stopped again use `algo-monitor trust ID`.",
   },
 ];
 
@@ -183,7 +216,9 @@ async function runSettle(cli: Cli, verb: Verb, ids: readonly string[]): Promise<
     const before = settled.length === 0 ? "" : ` (${plural(settled.length, "alert")} before it settled)`;
     return { ok: false, fault: { ...asked.fault, message: asked.fault.message + before } };
   }
-  const lines = settled.map(({ id, previous, status }) => (previous === status ? `${id} was ${status} already.\n` : `${id} is ${status} (was ${previous}).\n`));
+  const lines = settled.map(({ id, previous, status }) =>
+    previous === status ? `${id} was ${status} already.\n` : `${id} is ${status} (was ${previous}).\n`,
+  );
   const hint = verb.status === "false-positive" ? "To keep it from happening again: sudo algo-monitor trust ID\n" : "";
   return ok({ json: { settled }, text: lines.join("") + hint });
 }

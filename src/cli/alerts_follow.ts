@@ -21,7 +21,12 @@ interface Cursor {
   first: boolean;
 }
 
-export async function followAlerts(cli: Cli, filter: AlertFilter & { readonly limit: number }, json: boolean, intervalMs = INTERVAL_MS): Promise<void> {
+export async function followAlerts(
+  cli: Cli,
+  filter: AlertFilter & { readonly limit: number },
+  json: boolean,
+  intervalMs = INTERVAL_MS,
+): Promise<void> {
   const stop = cli.stop();
   const cursor: Cursor = { sinceMs: filter.sinceMs ?? 0, printed: new Map(), first: true };
   let complained = "";
@@ -29,14 +34,17 @@ export async function followAlerts(cli: Cli, filter: AlertFilter & { readonly li
     const found = await poll(cli, filter, cursor);
     if (found.ok) for (const alert of found.value) cli.out(json ? `${toJson(alert)}\n` : lineOf(alert));
     const complaint = found.ok ? "" : found.fault.message;
-    if (complaint !== complained && complaint !== "") cli.error(`algo-monitor: ${printable(complaint)}; still waiting\n`);
+    if (complaint !== complained && complaint !== "")
+      cli.error(`algo-monitor: ${printable(complaint)}; still waiting\n`);
     complained = complaint;
     await pause(intervalMs, stop);
   }
   cli.exit(EXIT.ok);
 }
 
-type Polled = { readonly ok: true; readonly value: readonly Alert[] } | { readonly ok: false; readonly fault: CommandFault };
+type Polled =
+  | { readonly ok: true; readonly value: readonly Alert[] }
+  | { readonly ok: false; readonly fault: CommandFault };
 
 async function poll(cli: Cli, filter: AlertFilter & { readonly limit: number }, cursor: Cursor): Promise<Polled> {
   return withHistory(cli, (reader) => {
@@ -47,7 +55,9 @@ async function poll(cli: Cli, filter: AlertFilter & { readonly limit: number }, 
     cursor.sinceMs = Math.max(cursor.sinceMs, Math.min(newestMs, cli.clock.nowMs()) - OVERLAP_MS);
     // On the first look older alerts than the limit were left out on purpose: they are not new on the second.
     if (cursor.first) cursor.sinceMs = Math.max(cursor.sinceMs, oldestShown(found.value, filter.limit));
-    cursor.printed = new Map(found.value.filter((alert) => alert.lastAtMs >= cursor.sinceMs).map((alert) => [alert.id, alert.count]));
+    cursor.printed = new Map(
+      found.value.filter((alert) => alert.lastAtMs >= cursor.sinceMs).map((alert) => [alert.id, alert.count]),
+    );
     cursor.first = false;
     return { ok: true, value: fresh };
   });

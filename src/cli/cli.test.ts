@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Handlers, StatusReport } from "../core/control.ts";
-import { fail, ok } from "../core/result.ts";
-import { FIXED_NOW_MS, handlersFixture, rehearsalFixture, statusFixture } from "../daemon/control.fixture.ts";
+import { ok } from "../core/result.ts";
+import { handlersFixture, rehearsalFixture, statusFixture } from "../daemon/control.fixture.ts";
 import { buildProgram, everyCommand, fullName } from "./program.ts";
 import { fakeHost, type Host } from "./world.fixture.ts";
 
@@ -21,104 +22,23 @@ beforeEach(() => {
 });
 afterEach(async () => host.close());
 
-const VICTIM = {
-  process: { pid: 4711, startedAtTicks: 1 },
-  executable: "/usr/bin/dash",
-  commandLine: "sh -i",
-  user: "www-data",
-  rule: "reverse_shell",
-  findingId: "f1",
-  reason: "stdin is tcp 10.0.0.1:4444",
-  ownSession: false,
-};
-
-interface Row {
-  readonly name: string;
-  readonly argv: readonly string[];
-  readonly daemon?: Partial<Handlers> | "none";
-  readonly uid?: number;
-  readonly exit: number;
-  readonly out?: RegExp;
-  readonly error?: RegExp;
-}
-
-const ROWS: readonly Row[] = [
-  { name: "status says that it enforces", argv: ["status"], exit: 0, out: /^algo-monitor 0\.1\.0 \(abc1234\) ENFORCES/ },
-  { name: "status says since when", argv: ["status"], exit: 0, out: /since 2026-03-14 09:00:00 \(3 h ago\), pid 4242, 60\.0 MiB, 0\.31 % of a core/ },
-  { name: "status says what a scan costs", argv: ["status"], exit: 0, out: /processes +5 s +2 s ago +11\.3 ms +10\.5 ms +2160 +0 +214\n/ },
-  { name: "status says why a scanner is off", argv: ["status"], exit: 0, out: /network .* off: switched off by SCANNERS/ },
-  { name: "status says that a pause runs, by whom and how long", argv: ["status"], daemon: { status: async () => ok(statusFixture({ pausedUntilMs: FIXED_NOW_MS + 600_000, pausedBy: "bob", pauseReason: "vendor" })) }, exit: 0, out: /is PAUSED by bob until 2026-03-14 12:10:00, 10 min left \(vendor\)/ },
-  { name: "status says how to enforce while monitoring", argv: ["status"], daemon: { status: async () => ok(statusFixture({ mode: "monitor" })) }, exit: 0, out: /MONITORS: it stops nothing\. To enforce: sudo algo-monitor config set MODE enforce/ },
-  { name: "status shows degradations with remedies, escaped", argv: ["status"], daemon: { status: async () => ok(statusFixture({ degradations: [{ part: "net\u001b[31m", sinceMs: FIXED_NOW_MS, reason: "no\nluck", remedy: "wait" }] })) }, exit: 0, out: /Degraded:\n {2}net\\e\[31m since 2026-03-14 12:00:00 \(now\): no\\nluck\n {6}what to do: wait\n/ },
-  { name: "status shows used budgets", argv: ["status"], daemon: { status: async () => ok(statusFixture({ budgets: [{ rule: "reverse_shell", executable: "/usr/bin/bash", used: 10, limit: 10, loweredUntilMs: FIXED_NOW_MS + 60_000 }] })) }, exit: 0, out: /reverse_shell {2}10\/10 +watches only until 2026-03-14 12:01:00 {2}\/usr\/bin\/bash/ },
-  { name: "status shows a store outage", argv: ["status"], daemon: { status: async () => ok(statusFixture({ store: { path: "/db", sizeBytes: 1, pending: 7, dropped: 2, outage: { sinceMs: FIXED_NOW_MS, reason: "disk full" } } })) }, exit: 0, out: /7 rows waiting, 2 lost; DOWN since 2026-03-14 12:00:00: disk full/ },
-  { name: "status without a daemon says how to start it", argv: ["status"], daemon: "none", exit: 4, out: /does not run: this host is not protected[\s\S]*sudo systemctl start algo-monitor/ },
-  { name: "status refuses two formats at once", argv: ["status", "--json", "--prometheus"], exit: 2, error: /exclude each other/ },
-  { name: "metrics of a daemon that does not run are up 0", argv: ["status", "--prometheus"], daemon: "none", exit: 4, out: /^algo_monitor_up 0$/m },
-  { name: "pause takes minutes", argv: ["pause", "30m", "--reason", "x"], exit: 0, out: /Paused until 2026-03-14 12:30:00 \(30 min\)/ },
-  { name: "pause refuses what is no duration", argv: ["pause", "soon"], exit: 2, error: /"soon" is no duration\n {2}what to do: write it like 30m/ },
-  { name: "pause refuses more than a day", argv: ["pause", "2d"], exit: 2, error: /between 1 minute and 24 hours/ },
-  { name: "pause refuses nothing", argv: ["pause", "0m"], exit: 2, error: /between 1 minute/ },
-  { name: "pause needs a duration", argv: ["pause"], exit: 2, error: /missing required argument 'duration'\n {2}see: algo-monitor pause --help/ },
-  { name: "resume says what is in force", argv: ["resume"], exit: 0, out: /The pause is over: it enforces\./ },
-  { name: "reload says the generation", argv: ["reload"], exit: 0, out: /generation 4 is in force, no problems/ },
-  { name: "reload with an error in the config exits 3", argv: ["reload"], daemon: { reload: async () => ok({ changed: false, configGeneration: 3, problems: [{ severity: "error", line: 8, column: 9, key: "NET", message: "unknown key", remedy: "remove it" }] }) }, exit: 3, out: /error line 8:9 NET: unknown key \(remove it\)/ },
-  { name: "scan says that nothing would die", argv: ["scan"], exit: 0, out: /Looked at 214 processes and 61 sockets in 14\.2 ms; nothing was touched\.[\s\S]*Enforce would kill nothing now\./ },
-  { name: "scan takes one scanner", argv: ["scan", "network", "--rehearse"], daemon: { scan: async ({ scanner }) => (scanner === "network" ? ok(rehearsalFixture()) : fail("io", "wrong")) }, exit: 0 },
-  { name: "scan refuses an unknown scanner", argv: ["scan", "files"], exit: 2, error: /Allowed choices are processes, network/ },
-  { name: "scan exits 10 when something would die, and names it", argv: ["scan"], daemon: { scan: async () => ok(rehearsalFixture({ wouldKill: [VICTIM] })) }, exit: 10, out: /4711 {2}reverse_shell {2}www-data {2}\/usr\/bin\/dash {2}stdin is tcp 10\.0\.0\.1:4444[\s\S]*Enforce would kill 1 process now/ },
-  { name: "scan exits 10 when the own session is concerned", argv: ["scan"], daemon: { scan: async () => ok(rehearsalFixture({ wouldKill: [{ ...VICTIM, ownSession: true }], ownSessionConcerned: true })) }, exit: 10, out: /YOUR OWN SESSION[\s\S]*The session that runs this command would be killed/ },
-  { name: "scan sweeps by itself when no daemon runs", argv: ["scan"], daemon: "none", exit: 0, out: /this command swept by itself/ },
-  { name: "selftest shows what was seen", argv: ["selftest"], exit: 0, out: /process {2}seen +120 ms {2}seen by the sweep\nThe daemon sees this host/ },
-  { name: "selftest fails when something was not seen", argv: ["selftest"], daemon: { selftest: async () => ok({ checks: [{ name: "connection", passed: false, detail: "port 5 has no owner", tookMs: 9000 }] }) }, exit: 1, out: /connection {2}NOT SEEN/ },
-  { name: "selftest fails when nothing was checked", argv: ["selftest"], daemon: { selftest: async () => ok({ checks: [] }) }, exit: 1 },
-  { name: "selftest refuses to wait for ever", argv: ["selftest", "--wait", "9999"], exit: 2, error: /between 1 and 120/ },
-  { name: "trust in an interpreter is refused", argv: ["trust", "/bin/sh", "--yes", "--reason", "x"], exit: 2, error: /does whatever it is told[\s\S]*trust the alert instead/ },
-  { name: "trust in a missing file is refused", argv: ["trust", "/no/such/file", "--yes", "--reason", "x"], exit: 6, error: /does not exist/ },
-  { name: "trust without a reason is refused", argv: ["trust", "/bin/true", "--yes"], exit: 2, error: /--yes needs --reason/ },
-  { name: "trust asks nobody where nobody is", argv: ["trust", "/bin/true", "--reason", "x"], exit: 2, error: /nobody can be asked here/ },
-  { name: "trust in a path goes to the daemon", argv: ["trust", "/usr/bin/true", "--yes", "--reason", "x"], exit: 0, out: /Added to \/opt\/\.monitor\/config\.json[\s\S]*Take it back: sudo algo-monitor untrust \/usr\/bin\/true/ },
-  { name: "trust can be looked at first", argv: ["trust", "/usr/bin/true", "--dry-run"], daemon: "none", exit: 0, out: /TRUSTED_SYSTEM_PROCESSES:\n\n {2}"\/usr\/bin\/true"[\s\S]*Nothing was changed/ },
-  { name: "trust of a path has no end", argv: ["trust", "/usr/bin/true", "--until", "2099-01-01", "--yes", "--reason", "x"], exit: 2, error: /--until goes with an alert only/ },
-  { name: "trust refuses an end in the past", argv: ["trust", "8k2m4", "--until", "2020-01-01", "--yes", "--reason", "x"], exit: 2, error: /has passed/ },
-  { name: "trust of an alert without a database says so", argv: ["trust", "8k2m4", "--yes", "--reason", "x"], exit: 1, error: /there is no database/ },
-  { name: "untrust says what it removed", argv: ["untrust", "/usr/bin/true"], exit: 0, out: /Removed from \/opt\/\.monitor\/config\.json; generation 5[^\n]*\n {2}\/usr\/bin\/true\n/ },
-  { name: "untrust of what nobody trusted exits 6", argv: ["untrust", "8k2m4"], exit: 6, error: /nothing in .* trusts 8k2m4/ },
-  { name: "settling an alert says from what to what", argv: ["alerts", "ack", "8k2m4"], exit: 0, out: /^8k2m40000 is acknowledged \(was new\)\.\n$/ },
-  { name: "settling several alerts settles each", argv: ["alerts", "resolve", "a1", "b2"], exit: 0, out: /a10000 is resolved[\s\S]*b20000 is resolved/ },
-  { name: "settling an unknown alert exits 6", argv: ["alerts", "false-positive", "nothing"], exit: 6, error: /no alert has the id nothing/ },
-  { name: "alerts without a database says so", argv: ["alerts"], exit: 1, error: /there is no database/ },
-  { name: "alerts refuses an unknown status", argv: ["alerts", "--status", "open"], exit: 2, error: /Allowed choices are new, acknowledged/ },
-  { name: "alerts refuses what is no time", argv: ["alerts", "--since", "yesterday"], exit: 2, error: /"yesterday" is no time/ },
-  { name: "alerts refuses a limit of nothing", argv: ["alerts", "--limit", "0"], exit: 2, error: /--limit must be between/ },
-  { name: "a command that does not exist suggests the nearest", argv: ["statsu"], exit: 2, error: /unknown command 'statsu'\n\(Did you mean status\?\)/ },
-  { name: "an option that does not exist suggests the nearest", argv: ["status", "--jsn"], exit: 2, error: /unknown option '--jsn'\n\(Did you mean --json\?\)/ },
-  { name: "too many arguments are refused", argv: ["resume", "now"], exit: 2, error: /too many arguments/ },
-  { name: "no command at all shows the help and exits 2", argv: [], exit: 2, error: /Usage: algo-monitor/ },
-  { name: "help exits 0", argv: ["--help"], exit: 0, out: /First steps:[\s\S]*Exit codes:/ },
-  { name: "help of a command exits 0", argv: ["help", "scan"], exit: 0, out: /Usage: algo-monitor scan/ },
-  { name: "version needs neither root nor daemon", argv: ["version"], daemon: "none", uid: 1000, exit: 0, out: /^algo-monitor / },
-  { name: "-V is version", argv: ["-V"], daemon: "none", uid: 1000, exit: 0, out: /^algo-monitor / },
-  { name: "completion needs neither root nor daemon", argv: ["completion", "bash"], daemon: "none", uid: 1000, exit: 0, out: /complete -o default -F _algo_monitor algo-monitor/ },
-  { name: "rules of a missing folder exit 1", argv: ["rules", "list", "--dir", "/no/such"], uid: 1000, exit: 1, error: /the rules in \/no\/such cannot be read/ },
-];
-
-describe("commands", () => {
-  for (const row of ROWS) {
-    test(row.name, async () => {
-      if (row.daemon !== "none") await host.startDaemon(row.daemon ?? {});
-      const ran = await host.run(row.argv, row.uid === undefined ? {} : { uid: row.uid });
-      expect({ exit: ran.exit, error: row.error === undefined ? ran.error : "" }).toEqual({ exit: row.exit, error: "" });
-      if (row.out !== undefined) expect(ran.out).toMatch(row.out);
-      if (row.error !== undefined) expect(ran.error).toMatch(row.error);
-    });
-  }
-});
-
 describe("without root every command but the harmless ones names sudo and asks nobody", () => {
   const NEED_ROOT: readonly (readonly string[])[] = [
-    ["status"], ["alerts"], ["alerts", "--follow"], ["alerts", "show", "x"], ["alerts", "ack", "x"], ["alerts", "resolve", "x"], ["alerts", "false-positive", "x"],
-    ["trust", "x"], ["untrust", "x"], ["pause", "5m"], ["resume"], ["reload"], ["scan"], ["selftest"], ["run"],
+    ["status"],
+    ["alerts"],
+    ["alerts", "--follow"],
+    ["alerts", "show", "x"],
+    ["alerts", "ack", "x"],
+    ["alerts", "resolve", "x"],
+    ["alerts", "false-positive", "x"],
+    ["trust", "x"],
+    ["untrust", "x"],
+    ["pause", "5m"],
+    ["resume"],
+    ["reload"],
+    ["scan"],
+    ["selftest"],
+    ["run"],
   ];
   for (const argv of NEED_ROOT) {
     test(argv.join(" "), async () => {
@@ -127,7 +47,17 @@ describe("without root every command but the harmless ones names sudo and asks n
         asked++;
         throw new Error("asked");
       };
-      await host.startDaemon({ status: count, pause: count, resume: count, reload: count, scan: count, trust: count, untrust: count, selftest: count, set_alert_status: count });
+      await host.startDaemon({
+        status: count,
+        pause: count,
+        resume: count,
+        reload: count,
+        scan: count,
+        trust: count,
+        untrust: count,
+        selftest: count,
+        set_alert_status: count,
+      });
       const ran = await host.run(argv, { uid: 1000 });
       expect(ran.exit).toBe(5);
       expect(ran.error).toContain("run the same command with sudo");
@@ -140,7 +70,10 @@ describe("--json", () => {
   test("is one document on standard output, also for a fault", async () => {
     const ran = await host.run(["pause", "5m", "--json"]);
     expect(ran.exit).toBe(4);
-    expect(JSON.parse(ran.out)).toMatchObject({ exit: 4, fault: { kind: "gone", remedy: "start it: sudo systemctl start algo-monitor" } });
+    expect(JSON.parse(ran.out)).toMatchObject({
+      exit: 4,
+      fault: { kind: "gone", remedy: "start it: sudo systemctl start algo-monitor" },
+    });
     expect(ran.error).toContain("algo-monitor does not run");
   });
 
@@ -192,7 +125,14 @@ describe("a daemon that misbehaves", () => {
   }
 
   test("that left its socket behind is told apart from one that never ran", async () => {
-    const dead = Bun.spawn([process.execPath, "-e", `Bun.listen({unix:"${host.folder}/control.sock",socket:{data(){}}});console.log("up");setInterval(()=>{},1000)`], { stdout: "pipe" });
+    const dead = Bun.spawn(
+      [
+        process.execPath,
+        "-e",
+        `Bun.listen({unix:"${host.folder}/control.sock",socket:{data(){}}});console.log("up");setInterval(()=>{},1000)`,
+      ],
+      { stdout: "pipe" },
+    );
     await dead.stdout.getReader().read();
     dead.kill(9);
     await dead.exited;
@@ -201,7 +141,9 @@ describe("a daemon that misbehaves", () => {
   });
 
   test("that answers in pieces and with a megabyte is understood", async () => {
-    const report: StatusReport = statusFixture({ degradations: [{ part: "ü".repeat(600_000), sinceMs: 0, reason: "r" }] });
+    const report: StatusReport = statusFixture({
+      degradations: [{ part: "ü".repeat(600_000), sinceMs: 0, reason: "r" }],
+    });
     await host.startDaemon({ status: async () => ok(report) });
     const ran = await host.run(["status", "--json"]);
     expect(JSON.parse(ran.out)).toEqual({ running: true, ...report });
@@ -209,7 +151,9 @@ describe("a daemon that misbehaves", () => {
 });
 
 describe("asking a person", () => {
-  async function answering(answers: readonly string[]): Promise<{ readonly exit: number | undefined; readonly out: string; readonly reason: string | undefined }> {
+  async function answering(
+    answers: readonly string[],
+  ): Promise<{ readonly exit: number | undefined; readonly out: string; readonly reason: string | undefined }> {
     let reason: string | undefined;
     const trust: Handlers["trust"] = async (params, caller) => {
       reason = params.reason;
@@ -225,11 +169,52 @@ describe("asking a person", () => {
     expect(await answering(["y", "because"])).toMatchObject({ exit: 0, reason: "because" });
   });
   test("anything but yes changes nothing", async () => {
-    expect(await answering([""])).toMatchObject({ exit: 0, reason: undefined, out: expect.stringContaining("Nothing was changed") });
+    expect(await answering([""])).toMatchObject({
+      exit: 0,
+      reason: undefined,
+      out: expect.stringContaining("Nothing was changed"),
+    });
   });
   test("yes without a reason changes nothing", async () => {
     expect(await answering(["yes", " "])).toMatchObject({ exit: 2, reason: undefined });
   });
+});
+
+describe("scan without a daemon", () => {
+  const RULE = readFileSync(join(import.meta.dir, "../../rules/command-and-control/reverse_shell/rule.yml"), "utf8");
+  const FOLDERS: readonly (readonly [string, Readonly<Record<string, string>>, number, RegExp])[] = [
+    ["sweeps by itself and says so", { "reverse_shell.yml": RULE }, 0, /this command swept by itself/],
+    ["refuses an empty folder of rules", {}, 3, /there is no rule in/],
+    [
+      "refuses when one rule is refused",
+      { "a.yml": "title: x\n", "reverse_shell.yml": RULE },
+      3,
+      /a\.yml:\d+ is refused/,
+    ],
+  ];
+  for (const [name, files, exit, expected] of FOLDERS) {
+    test(name, async () => {
+      mkdirSync(`${host.folder}/rules`);
+      for (const [file, text] of Object.entries(files)) writeFileSync(`${host.folder}/rules/${file}`, text);
+      const ran = await host.run(["scan"]);
+      expect([ran.exit, ran.out + ran.error]).toEqual([exit, expect.stringMatching(expected)]);
+    });
+  }
+});
+
+test("untrust of a link takes away what trust wrote: the path it leads to", async () => {
+  const asked: (string | undefined)[] = [];
+  await host.startDaemon({
+    untrust: async ({ path }) => {
+      asked.push(path);
+      const removedPaths = path === `${realpathSync(host.folder)}/real` ? [path] : [];
+      return ok({ file: "/c", removedEntries: [], removedPaths, configGeneration: 2 });
+    },
+  });
+  writeFileSync(`${host.folder}/real`, "");
+  symlinkSync(`${host.folder}/real`, `${host.folder}/link`);
+  expect((await host.run(["untrust", `${host.folder}/link`])).exit).toBe(0);
+  expect(asked).toEqual([`${host.folder}/link`, `${realpathSync(host.folder)}/real`]);
 });
 
 test("run starts the daemon with its options and ends with its code", async () => {
@@ -245,7 +230,12 @@ test("run starts the daemon with its options and ends with its code", async () =
 
 test("the one who asks reaches the daemon with name and pid", async () => {
   let caller: unknown;
-  await host.startDaemon({ resume: async (_params, who) => ((caller = who), ok({ wasPaused: false, mode: "enforce" })) });
+  await host.startDaemon({
+    resume: async (_params, who) => {
+      caller = who;
+      return ok({ wasPaused: false, mode: "enforce" });
+    },
+  });
   await host.run(["resume"]);
   expect(caller).toEqual({ uid: 0, pid: process.pid, user: "alice" });
 });
@@ -266,7 +256,8 @@ describe("the command tree", () => {
       if (command.description() === "") lacking.push(`${name} has no description`);
       if (command.parent === null) return;
       if (command.summary() === "" && !name.startsWith("algo-monitor config")) lacking.push(`${name} has no summary`);
-      if (!without.has(name) && !command.options.some((option) => option.long === "--json")) lacking.push(`${name} has no --json`);
+      if (!without.has(name) && !command.options.some((option) => option.long === "--json"))
+        lacking.push(`${name} has no --json`);
     });
     expect(lacking).toEqual([]);
   });
@@ -285,7 +276,11 @@ describe("the command tree", () => {
   test("completion scripts are understood by bash", async () => {
     const script = (await host.run(["completion", "bash"])).out;
     const ask = (words: string): string => {
-      const run = Bun.spawnSync(["bash", "-c", `${script}\nCOMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]}-1)); _algo_monitor; echo "\${COMPREPLY[*]}"`]);
+      const run = Bun.spawnSync([
+        "bash",
+        "-c",
+        `${script}\nCOMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]}-1)); _algo_monitor; echo "\${COMPREPLY[*]}"`,
+      ]);
       return run.stdout.toString().trim();
     };
     expect(ask('algo-monitor st""')).toBe("status");

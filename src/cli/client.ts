@@ -20,12 +20,18 @@ export async function askDaemon<M extends MethodName>(
   params: Methods[M]["params"],
   answerTimeoutMs = ANSWER_TIMEOUT_MS,
 ): Promise<Asked<Methods[M]["result"]>> {
-  const line = await exchange(cli.paths.controlSocket, encodeRequest({ id: REQUEST_ID, method, params, user: cli.user, pid: cli.pid }), answerTimeoutMs);
+  const line = await exchange(
+    cli.paths.controlSocket,
+    encodeRequest({ id: REQUEST_ID, method, params, user: cli.user, pid: cli.pid }),
+    answerTimeoutMs,
+  );
   if (!line.ok) return line;
   const response = parseResponse(line.value);
-  if (!response.ok) return refuse("invalid", EXIT.failed, `the daemon's answer makes no sense: ${response.fault.message}`, MISMATCH);
+  if (!response.ok)
+    return refuse("invalid", EXIT.failed, `the daemon's answer makes no sense: ${response.fault.message}`, MISMATCH);
   if (!response.value.ok) return { ok: false, fault: { ...response.value.fault, exit: exitOf(response.value.fault) } };
-  if (response.value.id !== REQUEST_ID) return refuse("invalid", EXIT.failed, "the daemon answered another question", MISMATCH);
+  if (response.value.id !== REQUEST_ID)
+    return refuse("invalid", EXIT.failed, "the daemon answered another question", MISMATCH);
   // Our own daemon, root only, same release: its result is typed by its method.
   return ok(response.value.result as Methods[M]["result"]);
 }
@@ -45,13 +51,23 @@ async function exchange(path: string, request: string, answerTimeoutMs: number):
   const connected = await within(connecting, CONNECT_TIMEOUT_MS);
   if (connected === "timeout") {
     void connecting.then((late) => late.ok && late.value.terminate());
-    return refuse("timeout", EXIT.failed, `the daemon did not take the connection within ${CONNECT_TIMEOUT_MS / 1000} s`, STUCK);
+    return refuse(
+      "timeout",
+      EXIT.failed,
+      `the daemon did not take the connection within ${CONNECT_TIMEOUT_MS / 1000} s`,
+      STUCK,
+    );
   }
   if (!connected.ok) return connected;
   const answer = await within(promise, answerTimeoutMs);
   connected.value.terminate();
   if (answer !== "timeout") return answer;
-  return refuse("timeout", EXIT.failed, `the daemon did not answer within ${Math.round(answerTimeoutMs / 1000)} s`, STUCK);
+  return refuse(
+    "timeout",
+    EXIT.failed,
+    `the daemon did not answer within ${Math.round(answerTimeoutMs / 1000)} s`,
+    STUCK,
+  );
 }
 
 const STUCK = "see what it is doing: sudo journalctl -u algo-monitor -n 50";
@@ -61,7 +77,8 @@ async function connect(path: string, request: string, state: Exchange): Promise<
   const send = (socket: { write(data: Uint8Array): number }): void => {
     unsent = unsent.subarray(Math.max(0, socket.write(unsent)));
   };
-  const lost = (): void => state.settle(refuse("io", EXIT.failed, "the daemon closed the connection without an answer", STUCK));
+  const lost = (): void =>
+    state.settle(refuse("io", EXIT.failed, "the daemon closed the connection without an answer", STUCK));
   try {
     return ok(
       await Bun.connect({
@@ -72,7 +89,8 @@ async function connect(path: string, request: string, state: Exchange): Promise<
           data: (_socket, bytes) => receive(state, bytes),
           end: lost,
           close: lost,
-          error: (_socket, thrown) => state.settle(refuse("io", EXIT.failed, `the connection to the daemon broke: ${messageOf(thrown)}`, STUCK)),
+          error: (_socket, thrown) =>
+            state.settle(refuse("io", EXIT.failed, `the connection to the daemon broke: ${messageOf(thrown)}`, STUCK)),
         },
       }),
     );
@@ -86,7 +104,8 @@ function receive(state: Exchange, bytes: Uint8Array): void {
   state.parts.push(bytes.slice(0, end === -1 ? bytes.length : end));
   state.size += bytes.length;
   if (end !== -1) state.settle(ok(Buffer.concat(state.parts).toString("utf8")));
-  else if (state.size > RESPONSE_BYTES_MAX) state.settle(refuse("limit", EXIT.failed, `the daemon's answer is longer than ${RESPONSE_BYTES_MAX} bytes`));
+  else if (state.size > RESPONSE_BYTES_MAX)
+    state.settle(refuse("limit", EXIT.failed, `the daemon's answer is longer than ${RESPONSE_BYTES_MAX} bytes`));
 }
 
 function connectFault(path: string, thrown: unknown): Asked<never> {
@@ -97,15 +116,28 @@ function connectFault(path: string, thrown: unknown): Asked<never> {
 }
 
 export function notRunning(path: string): ReturnType<typeof refuse> {
-  const left = statSync(path, { throwIfNoEntry: false }) === undefined ? "nothing listens" : "the last daemon left its socket behind and nobody answers";
-  return refuse("gone", EXIT.notRunning, `algo-monitor does not run: ${left} at ${path}`, "start it: sudo systemctl start algo-monitor");
+  const left =
+    statSync(path, { throwIfNoEntry: false }) === undefined
+      ? "nothing listens"
+      : "the last daemon left its socket behind and nobody answers";
+  return refuse(
+    "gone",
+    EXIT.notRunning,
+    `algo-monitor does not run: ${left} at ${path}`,
+    "start it: sudo systemctl start algo-monitor",
+  );
 }
 
 export function notRoot(what: string): ReturnType<typeof refuse> {
   return refuse("denied", EXIT.notPermitted, `${what} needs root`, "run the same command with sudo");
 }
 
-export function refuse(kind: FaultKind, exit: ExitCode, message: string, remedy?: string): { readonly ok: false; readonly fault: CommandFault } {
+export function refuse(
+  kind: FaultKind,
+  exit: ExitCode,
+  message: string,
+  remedy?: string,
+): { readonly ok: false; readonly fault: CommandFault } {
   return { ok: false, fault: remedy === undefined ? { kind, exit, message } : { kind, exit, message, remedy } };
 }
 

@@ -9,7 +9,9 @@ type Shell = (typeof SHELLS)[number];
 export function completionCommand(cli: Cli, tree: () => Command): Command {
   return new Node("completion")
     .summary("print a completion script for a shell")
-    .description("Prints a completion script. For bash: algo-monitor completion bash | sudo tee /etc/bash_completion.d/algo-monitor")
+    .description(
+      "Prints a completion script. For bash: algo-monitor completion bash | sudo tee /etc/bash_completion.d/algo-monitor",
+    )
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
     .action((shell: Shell) => {
       cli.out(completionScript(tree(), shell));
@@ -32,7 +34,9 @@ export function completionScript(program: Command, shell: Shell): string {
 function words(command: Command): string[] {
   const children = command.commands.map((child) => child.name());
   const values = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
-  const options = command.options.filter((option) => !option.hidden).flatMap((option) => (option.long ? [option.long] : []));
+  const options = command.options
+    .filter((option) => !option.hidden)
+    .flatMap((option) => (option.long ? [option.long] : []));
   return [...children, ...values, ...options, "--help"];
 }
 
@@ -40,7 +44,8 @@ function bash(program: Command): string {
   const cases = [`    "") words=${quoted(words(program))} ;;`];
   for (const child of program.commands) {
     cases.push(`    ${child.name()}) words=${quoted(words(child))} ;;`);
-    for (const grandchild of child.commands) cases.push(`    "${child.name()} ${grandchild.name()}") words=${quoted(words(grandchild))} ;;`);
+    for (const grandchild of child.commands)
+      cases.push(`    "${child.name()} ${grandchild.name()}") words=${quoted(words(grandchild))} ;;`);
   }
   return `_algo_monitor() {
   local path="" words="" word
@@ -67,8 +72,12 @@ function quoted(list: readonly string[]): string {
 function fish(program: Command): string {
   const lines = ["complete -c algo-monitor -f"];
   for (const child of program.commands) {
-    lines.push(`complete -c algo-monitor -n __fish_use_subcommand -a ${child.name()} -d '${text(child.summary() || child.description())}'`);
-    lines.push(`complete -c algo-monitor -n '__fish_seen_subcommand_from ${child.name()}' -a '${words(child).join(" ")}'`);
+    lines.push(
+      `complete -c algo-monitor -n __fish_use_subcommand -a ${child.name()} -d '${text(child.summary() || child.description())}'`,
+    );
+    lines.push(
+      `complete -c algo-monitor -n '__fish_seen_subcommand_from ${child.name()}' -a '${words(child).join(" ")}'`,
+    );
   }
   return `${lines.join("\n")}\n`;
 }

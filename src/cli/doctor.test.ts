@@ -1,5 +1,5 @@
-import { describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Check, examine } from "./doctor.ts";
 import { CHECKS, kernel } from "./doctor_checks.ts";
@@ -18,7 +18,8 @@ describe("kernels", () => {
     ["10.0", "works"],
     ["plan9", "unknown"],
   ];
-  for (const [release, state] of KERNELS) test(`${release} ${state}`, () => expect(kernel(release).state).toBe(state as ReturnType<typeof kernel>["state"]));
+  for (const [release, state] of KERNELS)
+    test(`${release} ${state}`, () => expect(kernel(release).state).toBe(state as ReturnType<typeof kernel>["state"]));
 });
 
 function check(run: Check["run"]): Check {
@@ -31,11 +32,30 @@ function denied(): never {
 
 describe("an examination", () => {
   const host = fakeHost();
+  afterAll(host.close);
   const ROWS: readonly (readonly [string, Check["run"], number, number, RegExp])[] = [
-    ["that works is healthy", () => ({ state: "works", detail: "d" }), 0, 0, /^ok {8}x: d\n\nEverything that protection needs works\.\n$/],
-    ["that fails says what for and what to do, and exits 1", () => ({ state: "fails", detail: "d", remedy: "r" }), 0, 1, /^FAILS {5}x: d\n +needed for: y\n +what to do: r\n\n1 check failed/],
+    [
+      "that works is healthy",
+      () => ({ state: "works", detail: "d" }),
+      0,
+      0,
+      /^ok {8}x: d\n\nEverything that protection needs works\.\n$/,
+    ],
+    [
+      "that fails says what for and what to do, and exits 1",
+      () => ({ state: "fails", detail: "d", remedy: "r" }),
+      0,
+      1,
+      /^FAILS {5}x: d\n +needed for: y\n +what to do: r\n\n1 check failed/,
+    ],
     ["that is degraded exits 0", () => ({ state: "degraded", detail: "d" }), 0, 0, /0 checks failed, 1 degraded/],
-    ["that is refused without root is unknown and names sudo", denied, 1000, 0, /unknown {3}x: may be looked at by root only[\s\S]*sudo algo-monitor doctor/],
+    [
+      "that is refused without root is unknown and names sudo",
+      denied,
+      1000,
+      0,
+      /unknown {3}x: may be looked at by root only[\s\S]*sudo algo-monitor doctor/,
+    ],
     ["that is refused to root is unknown with the reason", denied, 0, 0, /unknown {3}x: could not be checked: denied/],
     ["shows hostile text escaped", () => ({ state: "works", detail: "\u001b[2J" }), 0, 0, /x: \\e\[2J/],
   ];
@@ -51,14 +71,15 @@ describe("an examination", () => {
     for (const uid of [0, 1000]) {
       const answered = await examine(host.cli({ uid }), CHECKS);
       const text = answered.ok ? answered.value.text : "";
-      for (const { name } of CHECKS) expect(text).toMatch(new RegExp(`^(ok|degraded|FAILS|unknown) +${name.replace("/", "\\/")}: \\S`, "m"));
+      for (const { name } of CHECKS)
+        expect(text).toMatch(new RegExp(`^(ok|degraded|FAILS|unknown) +${name.replace("/", "\\/")}: \\S`, "m"));
       expect(text).not.toContain("could not be checked");
     }
   });
 });
 
 describe("a path to be trusted", () => {
-  // Below root's own home: folders above the file count, and /tmp is sticky.
+  // Folders above the file count too: /var/tmp is root's and sticky.
   function withFile(mode: number, folderMode: number, judge: (path: string, folder: string) => void): void {
     const folder = mkdtempSync("/var/tmp/algo-trust-");
     const path = join(folder, "agent");
@@ -85,18 +106,26 @@ describe("a path to be trusted", () => {
       withFile(mode, folderMode, (path) => {
         const checked = checkTrustedPath(path, ownUid);
         expect(checked.ok ? "" : checked.fault.message).toMatch(refusal ?? /^$/);
-      }));
+      }),
+    );
   }
 
-  test("that is somebody else's is refused", () => withFile(0o755, 0o755, (path) => {
-      const checked = checkTrustedPath(path, 12_345);
-      expect(ownUid === 0 ? checked.ok : !checked.ok).toBe(true);
+  test("that belongs to somebody else is refused", () =>
+    withFile(0o755, 0o755, (path) => {
+      chownSync(path, 12_345, 12_345);
+      expect(checkTrustedPath(path)).toMatchObject({
+        ok: false,
+        fault: { message: `${path} belongs to uid 12345, who can put another program there` },
+      });
     }));
 
   test("that is a link is followed and said", () =>
     withFile(0o755, 0o755, (path, folder) => {
       symlinkSync(path, join(folder, "link"));
-      expect(checkTrustedPath(join(folder, "link"), ownUid)).toMatchObject({ ok: true, value: { path, notes: [expect.stringContaining("leads to")] } });
+      expect(checkTrustedPath(join(folder, "link"), ownUid)).toMatchObject({
+        ok: true,
+        value: { path, notes: [expect.stringContaining("leads to")] },
+      });
     }));
 
   for (const path of ["/bin/sh", "/usr/bin/env/..", "/bin/bash"])

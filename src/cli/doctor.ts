@@ -38,10 +38,16 @@ export function doctorCommand(cli: Cli): Command {
 }
 
 export async function examine(cli: Cli, checks: readonly Check[]): Promise<Answered> {
-  const rows = await Promise.all(checks.map(async (check) => ({ name: check.name, purpose: check.purpose, ...(await runCheck(cli, check)) })));
+  const rows = await Promise.all(
+    checks.map(async (check) => ({ name: check.name, purpose: check.purpose, ...(await runCheck(cli, check)) })),
+  );
   const of = (state: CheckState): number => rows.filter((row) => row.state === state).length;
   const json = { healthy: of("fails") === 0, root: cli.uid === 0, checks: rows };
-  return ok({ json, text: rows.map((row) => rowText(cli, row)).join("") + closing(cli, of), exit: of("fails") === 0 ? EXIT.ok : EXIT.failed });
+  return ok({
+    json,
+    text: rows.map((row) => rowText(cli, row)).join("") + closing(cli, of),
+    exit: of("fails") === 0 ? EXIT.ok : EXIT.failed,
+  });
 }
 
 async function runCheck(cli: Cli, check: Check): Promise<Finding> {
@@ -49,7 +55,8 @@ async function runCheck(cli: Cli, check: Check): Promise<Finding> {
     return await check.run(cli);
   } catch (thrown) {
     const code = thrown instanceof Error && "code" in thrown ? thrown.code : "";
-    if (cli.uid !== 0 && (code === "EACCES" || code === "EPERM")) return { state: "unknown", detail: "may be looked at by root only", remedy: "sudo algo-monitor doctor" };
+    if (cli.uid !== 0 && (code === "EACCES" || code === "EPERM"))
+      return { state: "unknown", detail: "may be looked at by root only", remedy: "sudo algo-monitor doctor" };
     return { state: "unknown", detail: `could not be checked: ${messageOf(thrown)}` };
   }
 }
@@ -63,7 +70,10 @@ const SIGNS: Readonly<Record<CheckState, readonly [string, Paint]>> = {
 
 function rowText(cli: Cli, row: Finding & Pick<Check, "name" | "purpose">): string {
   const [sign, colour] = SIGNS[row.state];
-  const more = row.state === "works" ? "" : `\n            needed for: ${printable(row.purpose)}${row.remedy === undefined ? "" : `\n            what to do: ${printable(row.remedy)}`}`;
+  const more =
+    row.state === "works"
+      ? ""
+      : `\n            needed for: ${printable(row.purpose)}${row.remedy === undefined ? "" : `\n            what to do: ${printable(row.remedy)}`}`;
   return `${paintOf(cli)(sign, colour)}  ${row.name}: ${printable(row.detail)}${more}\n`;
 }
 

@@ -20,15 +20,26 @@ export function pauseCommand(cli: Cli): Command {
     )
     .argument("<duration>", "how long: 30m, 2h, 1h30m, at most 24h")
     .option("-r, --reason <text>", "why, for the audit trail")
-    .addHelpText("after", "\nExamples:\n  sudo algo-monitor pause 30m --reason 'vendor on the console'\n  sudo algo-monitor resume\n");
-  return withJson(command).action((text: string, options: PauseOptions) => asRoot(cli, options, "pausing protection", () => runPause(cli, text, options)));
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sudo algo-monitor pause 30m --reason 'vendor on the console'\n  sudo algo-monitor resume\n",
+    );
+  return withJson(command).action((text: string, options: PauseOptions) =>
+    asRoot(cli, options, "pausing protection", () => runPause(cli, text, options)),
+  );
 }
 
 async function runPause(cli: Cli, text: string, options: PauseOptions): Promise<Answered> {
   const minutes = parseMinutes(text);
-  if (minutes === undefined) return refuse("invalid", EXIT.usage, `${JSON.stringify(text)} is no duration`, "write it like 30m, 2h or 1h30m");
+  if (minutes === undefined)
+    return refuse("invalid", EXIT.usage, `${JSON.stringify(text)} is no duration`, "write it like 30m, 2h or 1h30m");
   if (minutes < 1 || minutes > PAUSE_MINUTES_MAX)
-    return refuse("limit", EXIT.usage, "a pause lasts between 1 minute and 24 hours", "to watch only for longer: sudo algo-monitor config set MODE monitor");
+    return refuse(
+      "limit",
+      EXIT.usage,
+      "a pause lasts between 1 minute and 24 hours",
+      "to watch only for longer: sudo algo-monitor config set MODE monitor",
+    );
   const asked = await askDaemon(cli, "pause", { minutes, reason: options.reason ?? "no reason given" });
   if (!asked.ok) return asked;
   const { pausedUntilMs } = asked.value;
@@ -40,23 +51,34 @@ async function runPause(cli: Cli, text: string, options: PauseOptions): Promise<
 }
 
 export function resumeCommand(cli: Cli): Command {
-  const command = new Command("resume").summary("end a pause").description("Ends a running pause; the configured MODE is in force again at once.");
-  return withJson(command).action((options: JsonOption) => asRoot(cli, options, "ending a pause", () => runResume(cli)));
+  const command = new Command("resume")
+    .summary("end a pause")
+    .description("Ends a running pause; the configured MODE is in force again at once.");
+  return withJson(command).action((options: JsonOption) =>
+    asRoot(cli, options, "ending a pause", () => runResume(cli)),
+  );
 }
 
 async function runResume(cli: Cli): Promise<Answered> {
   const asked = await askDaemon(cli, "resume", {});
   if (!asked.ok) return asked;
   const { wasPaused, mode } = asked.value;
-  const now = mode === "enforce" ? "it enforces" : "it watches only, because MODE is monitor; to enforce: sudo algo-monitor config set MODE enforce";
+  const now =
+    mode === "enforce"
+      ? "it enforces"
+      : "it watches only, because MODE is monitor; to enforce: sudo algo-monitor config set MODE enforce";
   return ok({ json: asked.value, text: `${wasPaused ? "The pause is over" : "There was no pause"}: ${now}.\n` });
 }
 
 export function reloadCommand(cli: Cli): Command {
   const command = new Command("reload")
     .summary("read the config and rules again now")
-    .description("Makes the daemon read its config and rules again, whole or not at all. It does so by itself when the file changes; this says what came of it.");
-  return withJson(command).action((options: JsonOption) => asRoot(cli, options, "reloading the configuration", () => runReload(cli)));
+    .description(
+      "Makes the daemon read its config and rules again, whole or not at all. It does so by itself when the file changes; this says what came of it.",
+    );
+  return withJson(command).action((options: JsonOption) =>
+    asRoot(cli, options, "reloading the configuration", () => runReload(cli)),
+  );
 }
 
 async function runReload(cli: Cli): Promise<Answered> {
@@ -68,7 +90,9 @@ async function runReload(cli: Cli): Promise<Answered> {
 }
 
 function reloadText(report: ReloadReport): string {
-  const head = report.changed ? `Read again: generation ${report.configGeneration} is in force` : `Nothing changed: generation ${report.configGeneration} stays in force`;
+  const head = report.changed
+    ? `Read again: generation ${report.configGeneration} is in force`
+    : `Nothing changed: generation ${report.configGeneration} stays in force`;
   const problems = report.problems.map((problem) => {
     const remedy = problem.remedy === undefined ? "" : ` (${printable(problem.remedy)})`;
     return `  ${problem.severity} line ${problem.line}:${problem.column} ${printable(problem.key)}: ${printable(problem.message)}${remedy}\n`;

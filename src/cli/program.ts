@@ -17,17 +17,38 @@ import type { Cli } from "./world.ts";
 
 const GROUPS = { look: "Look:", act: "Act:", set: "Set up:" } as const;
 
-/** The whole tree, in the order that help shows. */
-export async function buildProgram(cli: Cli): Promise<Command> {
+const WITHOUT_SCHEMA: readonly string[] =
+  "status alerts scan doctor rules trust untrust pause resume reload selftest run version".split(" ");
+
+/**
+ * The whole tree, in the order that help shows. `wanted` is the one command that will run: where that is not `config`,
+ * its schema is not loaded, which is most of the start-up time.
+ */
+export async function buildProgram(cli: Cli, wanted?: string): Promise<Command> {
   const program = new Command("algo-monitor")
     .description("Guards this host: sees what happens, judges it by rules, stops what must be stopped, and remembers.")
     .version(VERSION_TEXT, "-V, --version", "print version and commit")
+    .commandsGroup(GROUPS.set)
     .helpCommand("help [command]", "show help for a command")
     .addHelpText("after", closingHelp());
-  const { configCommand } = await import("./config.ts");
-  add(program, GROUPS.look, [statusCommand(cli), alertsCommand(cli), scanCommand(cli), doctorCommand(cli), rulesCommand(cli)]);
+  const skipped = wanted !== undefined && WITHOUT_SCHEMA.includes(wanted);
+  const config = skipped ? [] : [(await import("./config.ts")).configCommand(cli)];
+  add(program, GROUPS.look, [
+    statusCommand(cli),
+    alertsCommand(cli),
+    scanCommand(cli),
+    doctorCommand(cli),
+    rulesCommand(cli),
+  ]);
   add(program, GROUPS.act, [trustCommand(cli), untrustCommand(cli), pauseCommand(cli), resumeCommand(cli)]);
-  add(program, GROUPS.set, [configCommand(cli), reloadCommand(cli), selftestCommand(cli), runCommand(cli), completionCommand(cli, () => program), versionCommand(cli)]);
+  add(program, GROUPS.set, [
+    ...config,
+    reloadCommand(cli),
+    selftestCommand(cli),
+    runCommand(cli),
+    completionCommand(cli, () => program),
+    versionCommand(cli),
+  ]);
   everyCommand(program, (command) => settle(cli, command));
   return program;
 }
@@ -35,14 +56,16 @@ export async function buildProgram(cli: Cli): Promise<Command> {
 /** `argv` without the program's own name. Sets the exit code; throws nothing. */
 export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
   try {
-    const program = await buildProgram(cli);
+    const program = await buildProgram(cli, argv[0]);
     await program.parseAsync([...argv], { from: "user" });
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
       cli.exit(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage);
       return;
     }
-    cli.error(`algo-monitor: this is a bug: ${messageOf(thrown)}\n${thrown instanceof Error && thrown.stack !== undefined ? `${thrown.stack}\n` : ""}`);
+    cli.error(
+      `algo-monitor: this is a bug: ${messageOf(thrown)}\n${thrown instanceof Error && thrown.stack !== undefined ? `${thrown.stack}\n` : ""}`,
+    );
     cli.exit(EXIT.failed);
   }
 }
@@ -64,7 +87,8 @@ function settle(cli: Cli, command: Command): void {
   command.configureOutput({
     writeOut: cli.out,
     writeErr: cli.error,
-    outputError: (text, write) => write(text.replace(/^error: /, "algo-monitor: ").replace(/\n?$/, `\n  see: ${fullName(command)} --help\n`)),
+    outputError: (text, write) =>
+      write(text.replace(/^error: /, "algo-monitor: ").replace(/\n?$/, `\n  see: ${fullName(command)} --help\n`)),
     getOutHasColors: () => cli.colour,
     getErrHasColors: () => false,
     getOutHelpWidth: () => Math.min(cli.columns ?? 100, 100),
@@ -77,7 +101,9 @@ export function fullName(command: Command): string {
 }
 
 function closingHelp(): string {
-  const codes = Object.entries(EXIT).map(([name, code]) => `  ${String(code).padStart(2)}  ${EXIT_MEANING[name as keyof typeof EXIT]}`);
+  const codes = Object.entries(EXIT).map(
+    ([name, code]) => `  ${String(code).padStart(2)}  ${EXIT_MEANING[name as keyof typeof EXIT]}`,
+  );
   return `
 First steps:
   sudo algo-monitor status             is it running, what does it see

@@ -21,7 +21,8 @@ export function ruleFiles(folders: readonly RuleFolder[]): Asked<RuleFile[]> {
     try {
       if (origin === "site" && statSync(folder, { throwIfNoEntry: false }) === undefined) continue;
       for (const path of walk(folder, DEPTH_MAX)) {
-        if (files.length >= FILES_MAX) return refuse("limit", EXIT.failed, `more than ${FILES_MAX} rule files in ${folder}`);
+        if (files.length >= FILES_MAX)
+          return refuse("limit", EXIT.failed, `more than ${FILES_MAX} rule files in ${folder}`);
         files.push({ path, text: readText(path), origin });
       }
     } catch (thrown) {

@@ -1,11 +1,10 @@
 /** `rules list` and `rules show`: the rules as the daemon loads them, read from the rule folders. */
 import { Command } from "commander";
 import { ok } from "../core/result.ts";
-import { describeRuleProblem, loadRules, type Rule, type RuleFile } from "../detection/rules.ts";
+import type { Rule, RuleFile } from "../detection/rules.ts";
 import { type Answered, type JsonOption, paintOf, present, withJson } from "./action.ts";
 import { type Asked, refuse } from "./client.ts";
 import { EXIT } from "./exit.ts";
-import { ruleFiles } from "./rule_files.ts";
 import { pairs, plural, printable, table } from "./text.ts";
 import type { Cli } from "./world.ts";
 
@@ -14,25 +13,44 @@ interface RulesOptions extends JsonOption {
 }
 
 export function rulesCommand(cli: Cli): Command {
-  const command = new Command("rules").summary("what is recognised").description("Lists and shows the rules: ours and the site's own, as the daemon loads them.");
-  const list = new Command("list").summary("all rules").description("Lists every rule with its level and response. Refused rules are named with place and reason, and the exit code is 3.");
-  const show = new Command("show").summary("one rule").description("Shows one rule: what it means, what it does, when it is normal, what to do next.").argument("<rule>", "name or id");
+  const command = new Command("rules")
+    .summary("what is recognised")
+    .description("Lists and shows the rules: ours and the site's own, as the daemon loads them.");
+  const list = new Command("list")
+    .summary("all rules")
+    .description(
+      "Lists every rule with its level and response. Refused rules are named with place and reason, and the exit code is 3.",
+    );
+  const show = new Command("show")
+    .summary("one rule")
+    .description("Shows one rule: what it means, what it does, when it is normal, what to do next.")
+    .argument("<rule>", "name or id");
   for (const child of [list, show]) {
     child.option("--dir <folder>", "read rules from this folder instead of the installed ones (no root needed)");
     command.addCommand(withJson(child));
   }
-  list.action((options: RulesOptions) => present(cli, options, listRules(cli, options)));
-  show.action((name: string, options: RulesOptions) => present(cli, options, showRule(cli, name, options)));
+  list.action(async (options: RulesOptions) => present(cli, options, await listRules(cli, options)));
+  show.action(async (name: string, options: RulesOptions) => present(cli, options, await showRule(cli, name, options)));
   return command;
 }
 
-function listRules(cli: Cli, options: RulesOptions): Answered {
-  const files = filesOf(cli, options);
+async function listRules(cli: Cli, options: RulesOptions): Promise<Answered> {
+  // The rule engine is loaded by those who list rules only.
+  const { describeRuleProblem, loadRules } = await import("../detection/rules.ts");
+  const files = await filesOf(cli, options);
   if (!files.ok) return files;
   const { rules, problems } = loadRules(files.value);
-  const rows = rules.map((rule) => [rule.ref.name, rule.level, rule.response, rule.origin, rule.fed ? "" : "no source yet", printable(rule.title, 200)]);
+  const rows = rules.map((rule) => [
+    rule.ref.name,
+    rule.level,
+    rule.response,
+    rule.origin,
+    rule.fed ? "" : "no source yet",
+    printable(rule.title, 200),
+  ]);
   const refused = problems.map((problem) => `  ${printable(describeRuleProblem(problem))}\n`);
-  const complaint = refused.length === 0 ? "" : `\n${paintOf(cli)(plural(refused.length, "problem"), "red")}:\n${refused.join("")}`;
+  const complaint =
+    refused.length === 0 ? "" : `\n${paintOf(cli)(plural(refused.length, "problem"), "red")}:\n${refused.join("")}`;
   return ok({
     json: { rules: rules.map(ruleJson), problems },
     text: `${table(["RULE", "LEVEL", "RESPONSE", "ORIGIN", "NOTE", "WHAT"], rows, cli.columns)}${plural(rules.length, "rule")}.\n${complaint}`,
@@ -40,17 +58,56 @@ function listRules(cli: Cli, options: RulesOptions): Answered {
   });
 }
 
-function showRule(cli: Cli, name: string, options: RulesOptions): Answered {
-  const files = filesOf(cli, options);
+async function showRule(cli: Cli, name: string, options: RulesOptions): Promise<Answered> {
+  const { loadRules } = await import("../detection/rules.ts");
+  const files = await filesOf(cli, options);
   if (!files.ok) return files;
-  const rule = loadRules(files.value).rules.find(({ ref }) => ref.name === name || ref.id.toLowerCase() === name.toLowerCase());
-  if (rule === undefined) return refuse("gone", EXIT.notFound, `there is no rule ${JSON.stringify(name)}`, "see all of them: sudo algo-monitor rules list");
+  const rule = loadRules(files.value).rules.find(
+    ({ ref }) => ref.name === name || ref.id.toLowerCase() === name.toLowerCase(),
+  );
+  if (rule === undefined)
+    return refuse(
+      "gone",
+      EXIT.notFound,
+      `there is no rule ${JSON.stringify(name)}`,
+      "see all of them: sudo algo-monitor rules list",
+    );
   return ok({ json: ruleJson(rule), text: ruleText(cli, rule) });
 }
 
 function ruleJson(rule: Rule): unknown {
-  const { ref, title, description, level, response, tags, falsePositives, references, logsource, triage, foldBy, origin, file, fed } = rule;
-  return { ...ref, title, description, level, response, tags, falsePositives, references, logsource, triage, foldBy, origin, file, fed };
+  const {
+    ref,
+    title,
+    description,
+    level,
+    response,
+    tags,
+    falsePositives,
+    references,
+    logsource,
+    triage,
+    foldBy,
+    origin,
+    file,
+    fed,
+  } = rule;
+  return {
+    ...ref,
+    title,
+    description,
+    level,
+    response,
+    tags,
+    falsePositives,
+    references,
+    logsource,
+    triage,
+    foldBy,
+    origin,
+    file,
+    fed,
+  };
 }
 
 function ruleText(cli: Cli, rule: Rule): string {
@@ -69,7 +126,8 @@ function ruleText(cli: Cli, rule: Rule): string {
   return `${paint(rule.ref.name, "bold")}: ${printable(rule.title)}\n\n${pairs(rows.map(([name, value]) => [name, printable(value)]))}\n${printable(rule.description)}\n\nWhen it is normal:\n${normal}\nWhat to do next:\n  ${printable(rule.triage)}\n`;
 }
 
-function filesOf(cli: Cli, options: RulesOptions): Asked<RuleFile[]> {
+async function filesOf(cli: Cli, options: RulesOptions): Promise<Asked<RuleFile[]>> {
+  const { ruleFiles } = await import("./rule_files.ts");
   if (options.dir !== undefined) return ruleFiles([{ folder: options.dir, origin: "own" }]);
   return ruleFiles([
     { folder: cli.paths.rulesDirectory, origin: "own" },

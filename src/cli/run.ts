@@ -14,7 +14,9 @@ interface RunOptions {
 export function runCommand(cli: Cli): Command {
   return new Command("run")
     .summary("be the daemon (systemd does this)")
-    .description("Runs the daemon in the foreground. The unit algo-monitor.service does this; by hand only for a look: stop the service first.")
+    .description(
+      "Runs the daemon in the foreground. The unit algo-monitor.service does this; by hand only for a look: stop the service first.",
+    )
     .option("--monitor", "watch only, whatever MODE says: nothing is killed or disconnected")
     .action(async (options: RunOptions) => {
       if (cli.uid !== 0) return presentFault(cli, {}, notRoot("the daemon").fault);

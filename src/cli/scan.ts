@@ -3,13 +3,14 @@ import { Argument, Command } from "commander";
 import { type RehearsalReport, SCANNER_NAMES, type ScannerName } from "../core/control.ts";
 import { ok, type Result } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, withJson } from "./action.ts";
-import { asCommandFault, askDaemon } from "./client.ts";
+import { asCommandFault, askDaemon, refuse } from "./client.ts";
 import { type CommandFault, EXIT } from "./exit.ts";
 import { milliseconds, plural, printable, table } from "./text.ts";
 import type { Cli, DaemonParts } from "./world.ts";
 import { loadPart } from "./world.ts";
 
-export const loadRehearsal: DaemonParts["rehearseOnce"] = async () => (await import("../daemon/rehearse.ts")).rehearseOnce;
+export const loadRehearsal: DaemonParts["rehearseOnce"] = async () =>
+  (await import("../daemon/rehearse.ts")).rehearseOnce;
 
 interface ScanOptions extends JsonOption {
   readonly rehearse?: true;
@@ -23,7 +24,10 @@ export function scanCommand(cli: Cli): Command {
     )
     .addArgument(new Argument("[scanner]", "only findings of this scanner").choices(SCANNER_NAMES))
     .option("--rehearse", "the default, and the only way: accepted for scripts that say it")
-    .addHelpText("after", "\nExit codes: 0 nothing would be killed, 10 enforce would kill something or the session it runs in.\n");
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 nothing would be killed, 10 enforce would kill something or the session it runs in.\n",
+    );
   return withJson(command).action((scanner: ScannerName | undefined, options: ScanOptions) =>
     asRoot(cli, options, "a look at all processes", () => runScan(cli, scanner)),
   );
@@ -40,10 +44,39 @@ async function runScan(cli: Cli, scanner: ScannerName | undefined): Promise<Answ
 async function sweep(cli: Cli, scanner: ScannerName | undefined): Promise<Result<RehearsalReport, CommandFault>> {
   const asked = await askDaemon(cli, "scan", scanner === undefined ? {} : { scanner }, 60_000);
   if (asked.ok || asked.fault.exit !== EXIT.notRunning) return asked;
+  const blind = await blindness(cli);
+  if (blind !== undefined) return blind;
   const loaded = await loadPart("the scanner", cli.daemon.rehearseOnce);
   if (!loaded.ok) return { ok: false, fault: asCommandFault(loaded.fault) };
   const rehearsed = await loadPart("the sweep", loaded.value);
   return rehearsed.ok ? rehearsed : { ok: false, fault: asCommandFault(rehearsed.fault) };
+}
+
+/** A sweep without rules finds nothing and would read as "all is well"; the installer believes that. */
+async function blindness(cli: Cli): Promise<ReturnType<typeof refuse> | undefined> {
+  const [{ loadRules }, { ruleFiles }] = await Promise.all([
+    import("../detection/rules.ts"),
+    import("./rule_files.ts"),
+  ]);
+  const { rulesDirectory, siteRulesDirectory } = cli.paths;
+  const files = ruleFiles([
+    { folder: rulesDirectory, origin: "own" },
+    { folder: siteRulesDirectory, origin: "site" },
+  ]);
+  if (!files.ok) return files;
+  const { rules, problems } = loadRules(files.value);
+  const first = problems[0];
+  if (first === undefined && rules.length > 0) return undefined;
+  const what =
+    first === undefined
+      ? `there is no rule in ${rulesDirectory}`
+      : `${first.file}:${first.line} is refused: ${first.message}`;
+  return refuse(
+    "invalid",
+    EXIT.invalid,
+    `a sweep would not see everything: ${what}`,
+    "algo-monitor rules list says more",
+  );
 }
 
 function scanText(cli: Cli, report: RehearsalReport): string {
@@ -55,7 +88,13 @@ function scanText(cli: Cli, report: RehearsalReport): string {
 
 function findingsText(cli: Cli, report: RehearsalReport): string {
   if (report.findings.length === 0) return "\nNo findings.\n";
-  const rows = report.findings.map((finding) => [finding.severity, String(finding.score), finding.rule, finding.pid === undefined ? "-" : String(finding.pid), printable(finding.title, 400)]);
+  const rows = report.findings.map((finding) => [
+    finding.severity,
+    String(finding.score),
+    finding.rule,
+    finding.pid === undefined ? "-" : String(finding.pid),
+    printable(finding.title, 400),
+  ]);
   return `\n${plural(report.findings.length, "finding")}:\n${table(["SEVERITY", "SCORE", "RULE", "PID", "WHAT"], rows, cli.columns)}`;
 }
 

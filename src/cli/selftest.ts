@@ -24,7 +24,9 @@ export function selftestCommand(cli: Cli): Command {
       "Asks the running daemon whether it sees this very command: a new process with a connection on 127.0.0.1. Harmless; waits until the next scans are through. Fails when something was not seen.",
     )
     .option("--wait <seconds>", "how long to wait at most", "20");
-  return withJson(command).action((options: SelftestOptions) => asRoot(cli, options, "the self-test", () => runSelftest(cli, options)));
+  return withJson(command).action((options: SelftestOptions) =>
+    asRoot(cli, options, "the self-test", () => runSelftest(cli, options)),
+  );
 }
 
 async function runSelftest(cli: Cli, options: SelftestOptions): Promise<Answered> {
@@ -37,16 +39,30 @@ async function runSelftest(cli: Cli, options: SelftestOptions): Promise<Answered
   try {
     const { port } = marked.value;
     const marker = `selftest-${newId(cli.clock.nowMs())}`;
-    const asked = await askDaemon(cli, "selftest", { marker, process: self.value, port, waitMs: seconds * 1000 }, seconds * 1000 + 10_000);
+    const asked = await askDaemon(
+      cli,
+      "selftest",
+      { marker, process: self.value, port, waitMs: seconds * 1000 },
+      seconds * 1000 + 10_000,
+    );
     if (!asked.ok) return asked;
     const { checks } = asked.value;
     const passed = checks.length > 0 && checks.every((check) => check.passed);
     const paint = paintOf(cli);
-    const rows = checks.map((check) => [check.name, check.passed ? paint("seen", "green") : paint("NOT SEEN", "red"), milliseconds(check.tookMs), printable(check.detail, 400)]);
+    const rows = checks.map((check) => [
+      check.name,
+      check.passed ? paint("seen", "green") : paint("NOT SEEN", "red"),
+      milliseconds(check.tookMs),
+      printable(check.detail, 400),
+    ]);
     const end = passed
       ? "The daemon sees this host.\n"
       : "The daemon does not see everything: sudo algo-monitor doctor, and sudo journalctl -u algo-monitor -n 50\n";
-    return ok({ json: { passed, marker, checks }, text: `${table(["CHECK", "RESULT", "AFTER", "DETAIL"], rows, cli.columns)}${end}`, exit: passed ? EXIT.ok : EXIT.failed });
+    return ok({
+      json: { passed, marker, checks },
+      text: `${table(["CHECK", "RESULT", "AFTER", "DETAIL"], rows, cli.columns)}${end}`,
+      exit: passed ? EXIT.ok : EXIT.failed,
+    });
   } finally {
     marked.value.close();
   }
@@ -74,6 +90,11 @@ async function openLoopback(): Promise<Result<{ readonly port: number; close(): 
     };
     return ok({ port: listener.port, close });
   } catch (thrown) {
-    return refuse("io", EXIT.failed, `no connection on 127.0.0.1 could be made: ${messageOf(thrown)}`, "is the loopback interface up? ip link show lo");
+    return refuse(
+      "io",
+      EXIT.failed,
+      `no connection on 127.0.0.1 could be made: ${messageOf(thrown)}`,
+      "is the loopback interface up? ip link show lo",
+    );
   }
 }

@@ -8,7 +8,18 @@ import { type Asked, askDaemon, refuse } from "./client.ts";
 import { type CommandFault, EXIT } from "./exit.ts";
 import { withHistory } from "./history.ts";
 import { downMetrics, statusMetrics } from "./status_metrics.ts";
-import { bytes, duration, localTime, milliseconds, pairs, plural, printable, relativeTime, table, timeWithHint } from "./text.ts";
+import {
+  bytes,
+  duration,
+  localTime,
+  milliseconds,
+  pairs,
+  plural,
+  printable,
+  relativeTime,
+  table,
+  timeWithHint,
+} from "./text.ts";
 import type { Cli } from "./world.ts";
 
 interface StatusOptions extends JsonOption {
@@ -22,15 +33,21 @@ export function statusCommand(cli: Cli): Command {
       "Says whether algo-monitor runs and in which mode, what its scans see and cost, which kill budgets are used, what is degraded and why, and what is on record. When the daemon does not run it says so, shows what is on record, and exits 4.",
     )
     .option("--prometheus", "print metrics in the Prometheus text format");
-  return withJson(command).action((options: StatusOptions) => asRoot(cli, options, "the status of the daemon", () => runStatus(cli, options)));
+  return withJson(command).action((options: StatusOptions) =>
+    asRoot(cli, options, "the status of the daemon", () => runStatus(cli, options)),
+  );
 }
 
 async function runStatus(cli: Cli, options: StatusOptions): Promise<Answered> {
-  if (options.json === true && options.prometheus === true) return refuse("invalid", EXIT.usage, "--json and --prometheus exclude each other");
+  if (options.json === true && options.prometheus === true)
+    return refuse("invalid", EXIT.usage, "--json and --prometheus exclude each other");
   const asked = await askDaemon(cli, "status", {});
   if (!asked.ok) return asked.fault.exit === EXIT.notRunning ? downAnswer(cli, options, asked.fault) : asked;
   const report = asked.value;
-  return ok({ json: { running: true, ...report }, text: options.prometheus === true ? statusMetrics(report) : statusText(cli, report) });
+  return ok({
+    json: { running: true, ...report },
+    text: options.prometheus === true ? statusMetrics(report) : statusText(cli, report),
+  });
 }
 
 async function downAnswer(cli: Cli, options: StatusOptions, fault: CommandFault): Promise<Answered> {
@@ -39,7 +56,12 @@ async function downAnswer(cli: Cli, options: StatusOptions, fault: CommandFault)
     return found.ok ? found : { ok: false, fault: { ...found.fault, exit: EXIT.failed } };
   });
   const { exit, ...rest } = fault;
-  const json = { running: false, fault: rest, exit, ...(counts.ok ? { stored: counts.value } : { storeFault: counts.fault.message }) };
+  const json = {
+    running: false,
+    fault: rest,
+    exit,
+    ...(counts.ok ? { stored: counts.value } : { storeFault: counts.fault.message }),
+  };
   return ok({ json, text: options.prometheus === true ? downMetrics() : downText(cli, fault, counts), exit });
 }
 
@@ -50,8 +72,14 @@ function downText(cli: Cli, fault: CommandFault, counts: Asked<Counts>): string 
   const { alertsByStatus, alertsBySeverity, decisions, sizeBytes } = counts.value;
   const rows = [
     ["alerts", `${alertsByStatus.new} new, ${alertsByStatus.acknowledged} acknowledged, ${counts.value.alerts} in all`],
-    ["by severity", `${alertsBySeverity.ALERT} ALERT, ${alertsBySeverity.WARNING} WARNING, ${alertsBySeverity.INFO} INFO`],
-    ["decisions", `${decisions.kill} to kill, ${decisions.disconnect} to disconnect, ${decisions.rehearse} rehearsed, ${decisions.refuse} refused`],
+    [
+      "by severity",
+      `${alertsBySeverity.ALERT} ALERT, ${alertsBySeverity.WARNING} WARNING, ${alertsBySeverity.INFO} INFO`,
+    ],
+    [
+      "decisions",
+      `${decisions.kill} to kill, ${decisions.disconnect} to disconnect, ${decisions.rehearse} rehearsed, ${decisions.refuse} refused`,
+    ],
     ["database", `${printable(cli.paths.databaseFile)}, ${bytes(sizeBytes)}`],
   ] as const;
   return `${head}\nOn record (from the database alone):\n${pairs(rows)}`;
@@ -89,13 +117,28 @@ function headline(cli: Cli, report: StatusReport): string {
 function summaryRows(report: StatusReport): readonly (readonly [string, string])[] {
   const { counts, store, self, rules } = report;
   const { ALERT, WARNING, INFO, ERROR } = counts.findings;
-  const outage = store.outage === undefined ? "" : `; DOWN since ${localTime(store.outage.sinceMs)}: ${printable(store.outage.reason)}`;
+  const outage =
+    store.outage === undefined
+      ? ""
+      : `; DOWN since ${localTime(store.outage.sinceMs)}: ${printable(store.outage.reason)}`;
   const waiting = store.pending + store.dropped === 0 ? "" : `, ${store.pending} rows waiting, ${store.dropped} lost`;
   return [
-    ["running", `since ${timeWithHint(report.startedAtMs, report.nowMs)}, pid ${report.pid}, ${bytes(self.rssBytes)}, ${self.cpuPercent.toFixed(2)} % of a core`],
-    ["config", `generation ${report.configGeneration}, ${report.configProblems.length === 0 ? "no problems" : plural(report.configProblems.length, "problem")}`],
-    ["rules", `${rules.loaded} loaded${rules.refused === 0 ? "" : `, ${rules.refused} refused: sudo algo-monitor rules list`}`],
-    ["alerts", `${counts.openAlerts} open; findings since start: ${ALERT} ALERT, ${WARNING} WARNING, ${INFO} INFO, ${ERROR} ERROR`],
+    [
+      "running",
+      `since ${timeWithHint(report.startedAtMs, report.nowMs)}, pid ${report.pid}, ${bytes(self.rssBytes)}, ${self.cpuPercent.toFixed(2)} % of a core`,
+    ],
+    [
+      "config",
+      `generation ${report.configGeneration}, ${report.configProblems.length === 0 ? "no problems" : plural(report.configProblems.length, "problem")}`,
+    ],
+    [
+      "rules",
+      `${rules.loaded === 0 ? "NONE loaded: nothing is recognised" : `${rules.loaded} loaded`}${rules.refused === 0 ? "" : `, ${rules.refused} refused: sudo algo-monitor rules list`}`,
+    ],
+    [
+      "alerts",
+      `${counts.openAlerts} open; findings since start: ${ALERT} ALERT, ${WARNING} WARNING, ${INFO} INFO, ${ERROR} ERROR`,
+    ],
     [
       "actions",
       `${plural(counts.kills, "kill")}, ${plural(counts.disconnects, "disconnect")}, ${counts.rehearsed} rehearsed, ${counts.refused} refused, ${counts.actionsFailed} failed`,
@@ -111,7 +154,6 @@ function scannersText(cli: Cli, report: StatusReport): string {
 
 function scannerRow(scanner: ScannerStatus, nowMs: number): string[] {
   const took = (ms: number | undefined): string => (ms === undefined ? "-" : milliseconds(ms));
-  const idle = scanner.skippedReason === undefined ? (scanner.enabled ? undefined : "off") : `off: ${printable(scanner.skippedReason, 200)}`;
   return [
     scanner.name,
     duration(scanner.intervalMs),
@@ -120,13 +162,23 @@ function scannerRow(scanner: ScannerStatus, nowMs: number): string[] {
     took(scanner.medianTookMs),
     String(scanner.scans),
     String(scanner.overruns),
-    idle ?? String(scanner.items),
+    sawText(scanner),
   ];
+}
+
+function sawText(scanner: ScannerStatus): string {
+  if (scanner.skippedReason !== undefined) return `off: ${printable(scanner.skippedReason, 200)}`;
+  return scanner.enabled ? String(scanner.items) : "off";
 }
 
 function problemsText(cli: Cli, report: StatusReport): string {
   if (report.configProblems.length === 0) return "";
-  const rows = report.configProblems.map((problem) => [problem.severity, `${problem.line}:${problem.column}`, printable(problem.key, 80), printable(problem.message, 400)]);
+  const rows = report.configProblems.map((problem) => [
+    problem.severity,
+    `${problem.line}:${problem.column}`,
+    printable(problem.key, 80),
+    printable(problem.message, 400),
+  ]);
   return `\nConfig problems (sudo algo-monitor config check):\n${table(["SEVERITY", "PLACE", "KEY", "WHAT"], rows, cli.columns)}`;
 }
 
@@ -153,12 +205,19 @@ function degradationsText(cli: Cli, report: StatusReport): string {
 
 function countedText(title: string, counts: Readonly<Record<string, number>>): string {
   const seen = Object.entries(counts).filter(([, count]) => count > 0);
-  return seen.length === 0 ? "" : `\n${title}: ${seen.map(([kind, count]) => `${count} ${printable(kind, 64)}`).join(", ")}\n`;
+  return seen.length === 0
+    ? ""
+    : `\n${title}: ${seen.map(([kind, count]) => `${count} ${printable(kind, 64)}`).join(", ")}\n`;
 }
 
 function outputsText(cli: Cli, report: StatusReport): string {
   const failing = report.outputs.filter((output) => output.failed > 0);
   if (failing.length === 0) return "";
-  const rows = failing.map((output) => [output.name, String(output.sent), String(output.failed), printable(output.lastFault ?? "", 400)]);
+  const rows = failing.map((output) => [
+    output.name,
+    String(output.sent),
+    String(output.failed),
+    printable(output.lastFault ?? "", 400),
+  ]);
   return `\nOutputs that lose notices:\n${table(["OUTPUT", "SENT", "LOST", "LAST FAULT"], rows, cli.columns)}`;
 }

@@ -32,7 +32,8 @@ function parse(text: string): Parsed {
     if (sample === null) throw new Error(`not a sample: ${line}`);
     const [, name = "", labels = "", value = ""] = sample;
     if (name !== current || !types.has(name) || !helps.has(name)) throw new Error(`${name} stands outside its group`);
-    if (labels !== "" && [...labels.matchAll(LABELS)].map((match) => match[0]).join("") !== labels) throw new Error(`bad labels: ${labels}`);
+    if (labels !== "" && [...labels.matchAll(LABELS)].map((match) => match[0]).join("") !== labels)
+      throw new Error(`bad labels: ${labels}`);
     const key = `${name}{${labels}}`;
     if (samples.has(key)) throw new Error(`${key} twice`);
     samples.set(key, Number(value));
@@ -43,7 +44,15 @@ function parse(text: string): Parsed {
 describe("metrics", () => {
   const report = statusFixture({
     faults: { io: 3, 'we"ird\\\n\u001bkind': 1 },
-    budgets: [{ rule: "reverse_shell", executable: '/tmp/a"b\\c\nd\ud800', used: 3, limit: 10, loweredUntilMs: FIXED_NOW_MS + 1 }],
+    budgets: [
+      {
+        rule: "reverse_shell",
+        executable: '/tmp/a"b\\c\nd\ud800',
+        used: 3,
+        limit: 10,
+        loweredUntilMs: FIXED_NOW_MS + 1,
+      },
+    ],
     degradations: [{ part: "netlink", sinceMs: 0, reason: "r" }],
   });
   const { types, samples } = parse(statusMetrics(report));
@@ -65,13 +74,17 @@ describe("metrics", () => {
   ];
   for (const [key, value] of VALUES) test(`${key} is ${value}`, () => expect(samples.get(key)).toBe(value));
 
-  test("a scanner that never ran has no duration", () => expect(samples.has('algo_monitor_scan_last_duration_seconds{scanner="network"}')).toBe(false));
+  test("a scanner that never ran has no duration", () =>
+    expect(samples.has('algo_monitor_scan_last_duration_seconds{scanner="network"}')).toBe(false));
   test("counters end in _total and nothing else does", () => {
     for (const [name, type] of types) expect([name, name.endsWith("_total")]).toEqual([name, type === "counter"]);
   });
   test("a pause is not enforcing", () => {
     const paused = parse(statusMetrics(statusFixture({ pausedUntilMs: FIXED_NOW_MS + 1 })));
-    expect([paused.samples.get("algo_monitor_paused{}"), paused.samples.get("algo_monitor_enforcing{}")]).toEqual([1, 0]);
+    expect([paused.samples.get("algo_monitor_paused{}"), paused.samples.get("algo_monitor_enforcing{}")]).toEqual([
+      1, 0,
+    ]);
   });
-  test("without a daemon there is only up 0", () => expect([...parse(downMetrics()).samples]).toEqual([["algo_monitor_up{}", 0]]));
+  test("without a daemon there is only up 0", () =>
+    expect([...parse(downMetrics()).samples]).toEqual([["algo_monitor_up{}", 0]]));
 });

@@ -18,7 +18,12 @@ interface Metric {
 const UP_HELP = "Whether the daemon runs and answers.";
 
 export function statusMetrics(report: StatusReport): string {
-  return render([...processMetrics(report), ...scannerMetrics(report), ...judgementMetrics(report), ...storeMetrics(report)]);
+  return render([
+    ...processMetrics(report),
+    ...scannerMetrics(report),
+    ...judgementMetrics(report),
+    ...storeMetrics(report),
+  ]);
 }
 
 /** What a scrape sees while no daemon runs. */
@@ -34,9 +39,18 @@ function processMetrics(report: StatusReport): Metric[] {
   }));
   return [
     gauge("up", UP_HELP, 1),
-    { name: "build_info", type: "gauge", help: "Always 1; the labels say which build runs.", samples: [{ labels: { version: report.version, commit: report.commit }, value: 1 }] },
+    {
+      name: "build_info",
+      type: "gauge",
+      help: "Always 1; the labels say which build runs.",
+      samples: [{ labels: { version: report.version, commit: report.commit }, value: 1 }],
+    },
     gauge("start_time_seconds", "When the daemon started, seconds since 1970.", report.startedAtMs / 1000),
-    gauge("enforcing", "Whether it kills: MODE is enforce and no pause runs.", report.mode === "enforce" && !paused ? 1 : 0),
+    gauge(
+      "enforcing",
+      "Whether it kills: MODE is enforce and no pause runs.",
+      report.mode === "enforce" && !paused ? 1 : 0,
+    ),
     gauge("paused", "Whether a pause runs.", paused ? 1 : 0),
     gauge("config_generation", "How often the configuration was read and applied.", report.configGeneration),
     { name: "config_problems", type: "gauge", help: "Problems of the configuration in force.", samples: problems },
@@ -55,7 +69,12 @@ function processMetrics(report: StatusReport): Metric[] {
 }
 
 function scannerMetrics(report: StatusReport): Metric[] {
-  const each = (name: string, type: Metric["type"], help: string, of: (scanner: StatusReport["scanners"][number]) => number | undefined): Metric => ({
+  const each = (
+    name: string,
+    type: Metric["type"],
+    help: string,
+    of: (scanner: StatusReport["scanners"][number]) => number | undefined,
+  ): Metric => ({
     name,
     type,
     help,
@@ -66,35 +85,66 @@ function scannerMetrics(report: StatusReport): Metric[] {
   });
   const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
   return [
-    each("scanner_enabled", "gauge", "Whether the scanner runs.", (scanner) => (scanner.enabled && scanner.skippedReason === undefined ? 1 : 0)),
+    each("scanner_enabled", "gauge", "Whether the scanner runs.", (scanner) =>
+      scanner.enabled && scanner.skippedReason === undefined ? 1 : 0,
+    ),
     each("scan_interval_seconds", "gauge", "Time from scan to scan.", (scanner) => seconds(scanner.intervalMs)),
-    each("scan_last_timestamp_seconds", "gauge", "When the last scan ended, seconds since 1970.", (scanner) => seconds(scanner.lastAtMs)),
+    each("scan_last_timestamp_seconds", "gauge", "When the last scan ended, seconds since 1970.", (scanner) =>
+      seconds(scanner.lastAtMs),
+    ),
     each("scan_last_duration_seconds", "gauge", "What the last scan took.", (scanner) => seconds(scanner.lastTookMs)),
-    each("scan_median_duration_seconds", "gauge", "What a scan takes, median of the last 100.", (scanner) => seconds(scanner.medianTookMs)),
+    each("scan_median_duration_seconds", "gauge", "What a scan takes, median of the last 100.", (scanner) =>
+      seconds(scanner.medianTookMs),
+    ),
     each("scan_items", "gauge", "Processes or sockets the last scan saw.", (scanner) => scanner.items),
     each("scans_total", "counter", "Scans since start.", (scanner) => scanner.scans),
-    each("scan_overruns_total", "counter", "Scans that took longer than their interval.", (scanner) => scanner.overruns),
+    each(
+      "scan_overruns_total",
+      "counter",
+      "Scans that took longer than their interval.",
+      (scanner) => scanner.overruns,
+    ),
   ];
 }
 
 function judgementMetrics(report: StatusReport): Metric[] {
   const { counts } = report;
   const ofPair = (value: (budget: StatusReport["budgets"][number]) => number): Sample[] =>
-    report.budgets.map((budget) => ({ labels: { rule: budget.rule, executable: budget.executable }, value: value(budget) }));
-  const actions = { kill: counts.kills, disconnect: counts.disconnects, rehearse: counts.rehearsed, refuse: counts.refused };
+    report.budgets.map((budget) => ({
+      labels: { rule: budget.rule, executable: budget.executable },
+      value: value(budget),
+    }));
+  const actions = {
+    kill: counts.kills,
+    disconnect: counts.disconnects,
+    rehearse: counts.rehearsed,
+    refuse: counts.refused,
+  };
   return [
     counter("events_total", "Events since start.", counts.events),
     counters("findings_total", "Findings since start.", "severity", counts.findings),
     counters("decisions_total", "Decisions since start other than to record.", "action", actions),
     counter("actions_failed_total", "Actions that failed or could not be verified.", counts.actionsFailed),
     gauge("open_alerts", "Alerts on record that are new or acknowledged.", counts.openAlerts),
-    { name: "kill_budget_used", type: "gauge", help: "Kills of the last minute by rule and executable.", samples: ofPair((budget) => budget.used) },
-    { name: "kill_budget_limit", type: "gauge", help: "Kills a minute before the pair only watches.", samples: ofPair((budget) => budget.limit) },
+    {
+      name: "kill_budget_used",
+      type: "gauge",
+      help: "Kills of the last minute by rule and executable.",
+      samples: ofPair((budget) => budget.used),
+    },
+    {
+      name: "kill_budget_limit",
+      type: "gauge",
+      help: "Kills a minute before the pair only watches.",
+      samples: ofPair((budget) => budget.limit),
+    },
     {
       name: "kill_budget_lowered",
       type: "gauge",
       help: "Whether the pair only watches because it passed its budget.",
-      samples: ofPair((budget) => (budget.loweredUntilMs !== undefined && budget.loweredUntilMs > report.nowMs ? 1 : 0)),
+      samples: ofPair((budget) =>
+        budget.loweredUntilMs !== undefined && budget.loweredUntilMs > report.nowMs ? 1 : 0,
+      ),
     },
   ];
 }
@@ -108,8 +158,18 @@ function storeMetrics(report: StatusReport): Metric[] {
     gauge("store_size_bytes", "Size of the database.", store.sizeBytes),
     gauge("store_pending_rows", "Rows that wait in memory for the database.", store.pending),
     counter("store_dropped_rows_total", "Rows given up because the database took none for too long.", store.dropped),
-    { name: "notices_sent_total", type: "counter", help: "Notices delivered.", samples: outputs((output) => output.sent) },
-    { name: "notices_failed_total", type: "counter", help: "Notices that could not be delivered.", samples: outputs((output) => output.failed) },
+    {
+      name: "notices_sent_total",
+      type: "counter",
+      help: "Notices delivered.",
+      samples: outputs((output) => output.sent),
+    },
+    {
+      name: "notices_failed_total",
+      type: "counter",
+      help: "Notices that could not be delivered.",
+      samples: outputs((output) => output.failed),
+    },
   ];
 }
 
@@ -122,7 +182,12 @@ function counter(name: string, help: string, value: number): Metric {
 }
 
 function counters(name: string, help: string, label: string, values: Readonly<Record<string, number>>): Metric {
-  return { name, type: "counter", help, samples: Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value })) };
+  return {
+    name,
+    type: "counter",
+    help,
+    samples: Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value })),
+  };
 }
 
 function render(metrics: readonly Metric[]): string {

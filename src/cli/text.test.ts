@@ -38,7 +38,8 @@ describe("durations that an operator types", () => {
     ["1e9", undefined],
     ["9999999m", undefined],
   ];
-  for (const [text, expected] of ROWS) test(`${JSON.stringify(text)} is ${expected ?? "refused"}`, () => expect(parseMinutes(text)).toBe(expected));
+  for (const [text, expected] of ROWS)
+    test(`${JSON.stringify(text)} is ${expected ?? "refused"}`, () => expect(parseMinutes(text)).toBe(expected));
 });
 
 describe("points in time that an operator types", () => {
@@ -54,12 +55,21 @@ describe("points in time that an operator types", () => {
     ["1773486000", undefined],
     ["", undefined],
   ];
-  for (const [text, expected] of ROWS) test(`${JSON.stringify(text)} is ${expected ?? "refused"}`, () => expect(parseSince(text, nowMs)).toBe(expected));
+  for (const [text, expected] of ROWS)
+    test(`${JSON.stringify(text)} is ${expected ?? "refused"}`, () => expect(parseSince(text, nowMs)).toBe(expected));
 });
 
 describe("tables", () => {
   test("columns are aligned by what they take on the screen", () => {
-    expect(table(["A", "B"], [["日本", "x"], ["abc", "y"]])).toBe("A     B\n日本  x\nabc   y\n");
+    expect(
+      table(
+        ["A", "B"],
+        [
+          ["日本", "x"],
+          ["abc", "y"],
+        ],
+      ),
+    ).toBe("A     B\n日本  x\nabc   y\n");
   });
   test("colour takes no room", () => {
     expect(table(["A", "B"], [["\u001b[31mred\u001b[39m", "x"]])).toBe("A    B\n\u001b[31mred\u001b[39m  x\n");
@@ -70,7 +80,13 @@ describe("tables", () => {
 });
 
 test("numbers read well", () => {
-  expect([duration(59_999), duration(60_000), duration(7_200_000), duration(90_000_000), duration(12)]).toEqual(["59 s", "1 min", "2 h", "1 d", "12 ms"]);
+  expect([duration(59_999), duration(60_000), duration(7_200_000), duration(90_000_000), duration(12)]).toEqual([
+    "59 s",
+    "1 min",
+    "2 h",
+    "1 d",
+    "12 ms",
+  ]);
   expect([bytes(0), bytes(1023), bytes(1536), bytes(5_242_880)]).toEqual(["0 B", "1023 B", "1.5 KiB", "5.0 MiB"]);
   expect([plural(1, "alert"), plural(0, "alert")]).toEqual(["1 alert", "0 alerts"]);
   expect([relativeTime(0, 500), relativeTime(0, 5000), relativeTime(10_000, 0)]).toEqual(["now", "5 s ago", "in 10 s"]);

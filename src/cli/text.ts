@@ -64,7 +64,10 @@ function cutToWidth(text: string, widthMax: number): string {
 /** `name   value` lines with the names aligned, indented by two. */
 export function pairs(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(0, ...rows.map(([name]) => Bun.stringWidth(name)));
-  return rows.map(([name, value]) => `  ${name}${" ".repeat(width - Bun.stringWidth(name) + 2)}${value}`.trimEnd()).join("\n").concat("\n");
+  return rows
+    .map(([name, value]) => `  ${name}${" ".repeat(width - Bun.stringWidth(name) + 2)}${value}`.trimEnd())
+    .join("\n")
+    .concat("\n");
 }
 
 /** `2026-03-14 12:00:00` in local time. */
@@ -90,7 +93,12 @@ export function timeWithHint(atMs: number, nowMs: number): string {
 
 /** The largest fitting unit, rounded down: `45 s`, `12 min`, `3 h`, `9 d`. */
 export function duration(ms: number): string {
-  const units = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "min"], [1000, "s"]] as const;
+  const units = [
+    [86_400_000, "d"],
+    [3_600_000, "h"],
+    [60_000, "min"],
+    [1000, "s"],
+  ] as const;
   const unit = units.find(([size]) => ms >= size);
   return unit === undefined ? `${Math.max(0, Math.round(ms))} ms` : `${Math.floor(ms / unit[0])} ${unit[1]}`;
 }
@@ -125,7 +133,8 @@ export function parseMinutes(text: string): number | undefined {
   if (!/^(\d{1,6}(d|h|min|m))+$/.test(compact)) return undefined;
   const size: Readonly<Record<string, number>> = { d: 1440, h: 60, min: 1, m: 1 };
   let minutes = 0;
-  for (const [, count, unit] of compact.matchAll(/(\d+)(d|h|min|m)/g)) minutes += Number(count) * (size[unit ?? ""] ?? 0);
+  for (const [, count, unit] of compact.matchAll(/(\d+)(d|h|min|m)/g))
+    minutes += Number(count) * (size[unit ?? ""] ?? 0);
   return minutes;
 }
 

@@ -2,8 +2,10 @@
  * `trust` and `untrust`: tell the guard what is normal here. Shows the narrowest entry, why it may hide more than it
  * seems and what it would have hidden so far; the daemon writes the config file and the audit trail.
  */
+import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
+import type { UntrustReport } from "../core/control.ts";
 import { type ExceptionEntry, exceptionFor, exceptionWarnings, untilMs } from "../core/exception.ts";
 import { ok } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, withJson } from "./action.ts";
@@ -42,7 +44,9 @@ export function trustCommand(cli: Cli): Command {
     .option("-y, --yes", "do not ask")
     .option("-n, --dry-run", "show what would be added, add nothing")
     .addHelpText("after", TRUST_EXAMPLES);
-  return withJson(command).action((target: string, options: TrustOptions) => asRoot(cli, options, "changing what is trusted", () => runTrust(cli, target, options)));
+  return withJson(command).action((target: string, options: TrustOptions) =>
+    asRoot(cli, options, "changing what is trusted", () => runTrust(cli, target, options)),
+  );
 }
 
 const TRUST_EXAMPLES = `
@@ -60,19 +64,28 @@ async function runTrust(cli: Cli, target: string, options: TrustOptions): Promis
   if (!proposed.ok) return proposed;
   const proposal = proposed.value;
   const shown = proposalText(cli, proposal);
-  if (options.dryRun === true) return ok({ json: { changed: false, ...proposal }, text: `${shown}\nNothing was changed (--dry-run).\n` });
+  if (options.dryRun === true)
+    return ok({ json: { changed: false, ...proposal }, text: `${shown}\nNothing was changed (--dry-run).\n` });
   if (options.yes !== true) {
     cli.out(`${shown}\n`);
     if (!(await confirmed(cli))) return ok({ json: { changed: false, ...proposal }, text: "Nothing was changed.\n" });
   }
   const reason = options.reason ?? (options.yes === true ? "" : (await cli.ask("Why is this normal? ")).trim());
-  if (reason === "") return refuse("invalid", EXIT.usage, "an exception without a reason is refused", "say why with --reason");
-  const params = isPath ? { path: proposal.path ?? target, reason } : { alertId: target, reason, ...(options.until === undefined ? {} : { until: options.until }) };
+  if (reason === "")
+    return refuse("invalid", EXIT.usage, "an exception without a reason is refused", "say why with --reason");
+  const params = isPath
+    ? { path: proposal.path ?? target, reason }
+    : { alertId: target, reason, ...(options.until === undefined ? {} : { until: options.until }) };
   const asked = await askDaemon(cli, "trust", params);
   if (!asked.ok) return asked;
   const { changed, file, configGeneration } = asked.value;
-  const done = changed ? `Added to ${printable(file)}; generation ${configGeneration} of the configuration is in force.` : `It stands in ${printable(file)} already.`;
-  return ok({ json: { ...asked.value, hidden: proposal.hidden, warnings: proposal.warnings }, text: `${options.yes === true ? `${shown}\n` : ""}${done}\nTake it back: sudo algo-monitor untrust ${printable(target)}\n` });
+  const done = changed
+    ? `Added to ${printable(file)}; generation ${configGeneration} of the configuration is in force.`
+    : `It stands in ${printable(file)} already.`;
+  return ok({
+    json: { ...asked.value, hidden: proposal.hidden, warnings: proposal.warnings },
+    text: `${options.yes === true ? `${shown}\n` : ""}${done}\nTake it back: sudo algo-monitor untrust ${printable(proposal.path ?? target)}\n`,
+  });
 }
 
 function looksLikePath(target: string): boolean {
@@ -81,15 +94,29 @@ function looksLikePath(target: string): boolean {
 
 function usageFault(cli: Cli, options: TrustOptions, isPath: boolean): ReturnType<typeof refuse> | undefined {
   if (options.until !== undefined) {
-    if (isPath) return refuse("invalid", EXIT.usage, "--until goes with an alert only: TRUSTED_SYSTEM_PROCESSES has no dates");
+    if (isPath)
+      return refuse("invalid", EXIT.usage, "--until goes with an alert only: TRUSTED_SYSTEM_PROCESSES has no dates");
     const endMs = untilMs(options.until);
-    if (Number.isNaN(endMs)) return refuse("invalid", EXIT.usage, `--until ${JSON.stringify(options.until)} is no date`, "write it like 2027-12-31 or 2027-12-31T18:00");
-    if (endMs <= cli.clock.nowMs()) return refuse("invalid", EXIT.usage, `--until ${JSON.stringify(options.until)} has passed`);
+    if (Number.isNaN(endMs))
+      return refuse(
+        "invalid",
+        EXIT.usage,
+        `--until ${JSON.stringify(options.until)} is no date`,
+        "write it like 2027-12-31 or 2027-12-31T18:00",
+      );
+    if (endMs <= cli.clock.nowMs())
+      return refuse("invalid", EXIT.usage, `--until ${JSON.stringify(options.until)} has passed`);
   }
   if (options.dryRun === true) return undefined;
-  if (options.yes === true && (options.reason ?? "").trim() === "") return refuse("invalid", EXIT.usage, "--yes needs --reason: nobody is asked for it");
+  if (options.yes === true && (options.reason ?? "").trim() === "")
+    return refuse("invalid", EXIT.usage, "--yes needs --reason: nobody is asked for it");
   if (options.yes === true || (cli.interactive && options.json !== true)) return undefined;
-  return refuse("invalid", EXIT.usage, "nobody can be asked here", "add --yes and --reason, or look first with --dry-run");
+  return refuse(
+    "invalid",
+    EXIT.usage,
+    "nobody can be asked here",
+    "add --yes and --reason, or look first with --dry-run",
+  );
 }
 
 async function proposeException(cli: Cli, id: string, options: TrustOptions): Promise<Asked<Proposal>> {
@@ -129,7 +156,8 @@ export function entryText(entry: ExceptionEntry): string {
 }
 
 function hiddenText(hidden: Hidden): string {
-  if (hidden.findings === 0) return `Of ${plural(hidden.looked, "finding")} on record of this rule it covers none by now.\n`;
+  if (hidden.findings === 0)
+    return `Of ${plural(hidden.looked, "finding")} on record of this rule it covers none by now.\n`;
   const kills = hidden.killed === 0 ? "" : `, ${plural(hidden.killed, "kill")} among them`;
   const since = hidden.oldestMs === undefined ? "" : ` since ${localTime(hidden.oldestMs)}`;
   return `It would have hidden ${hidden.findings} of ${plural(hidden.looked, "finding")} on record of this rule${since} (${plural(hidden.alerts, "alert")}${kills}).\n`;
@@ -143,17 +171,49 @@ async function confirmed(cli: Cli): Promise<boolean> {
 export function untrustCommand(cli: Cli): Command {
   const command = new Command("untrust")
     .summary("take trust back")
-    .description("With an alert's ID: removes every EXCEPTIONS entry that covers the alert. With a PATH: removes it from TRUSTED_SYSTEM_PROCESSES. Does not ask: it only makes the guard stricter.")
+    .description(
+      "With an alert's ID: removes every EXCEPTIONS entry that covers the alert. With a PATH: removes it from TRUSTED_SYSTEM_PROCESSES. Does not ask: it only makes the guard stricter.",
+    )
     .argument("<id|path>", "what was given to `trust`");
-  return withJson(command).action((target: string, options: JsonOption) => asRoot(cli, options, "changing what is trusted", () => runUntrust(cli, target)));
+  return withJson(command).action((target: string, options: JsonOption) =>
+    asRoot(cli, options, "changing what is trusted", () => runUntrust(cli, target)),
+  );
 }
 
 async function runUntrust(cli: Cli, target: string): Promise<Answered> {
-  const asked = await askDaemon(cli, "untrust", looksLikePath(target) ? { path: resolve(target) } : { alertId: target });
+  const asked = await askUntrust(cli, target);
   if (!asked.ok) return asked;
   const { file, removedEntries, removedPaths, configGeneration } = asked.value;
   const removed = removedEntries.length + removedPaths.length;
-  if (removed === 0) return refuse("gone", EXIT.notFound, `nothing in ${file} trusts ${target}`, "see what is trusted: sudo algo-monitor config show");
+  if (removed === 0)
+    return refuse(
+      "gone",
+      EXIT.notFound,
+      `nothing in ${file} trusts ${target}`,
+      "see what is trusted: sudo algo-monitor config show",
+    );
   const lines = [...removedPaths.map((path) => `  ${printable(path)}`), ...removedEntries.map(entryText)];
-  return ok({ json: asked.value, text: `Removed from ${printable(file)}; generation ${configGeneration} of the configuration is in force:\n${lines.join("\n")}\n` });
+  return ok({
+    json: asked.value,
+    text: `Removed from ${printable(file)}; generation ${configGeneration} of the configuration is in force:\n${lines.join("\n")}\n`,
+  });
+}
+
+/** A path as it is written first; `trust` wrote what a link leads to, so that is asked for next. */
+async function askUntrust(cli: Cli, target: string): Promise<Asked<UntrustReport>> {
+  if (!looksLikePath(target)) return askDaemon(cli, "untrust", { alertId: target });
+  const path = resolve(target);
+  const asked = await askDaemon(cli, "untrust", { path });
+  if (!asked.ok || asked.value.removedPaths.length > 0) return asked;
+  const real = realPath(path);
+  return real === undefined || real === path ? asked : askDaemon(cli, "untrust", { path: real });
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Gone by now, or never there: then only the written path can be meant.
+    return undefined;
+  }
 }

@@ -11,7 +11,8 @@ export interface TrustedPath {
   readonly notes: readonly string[];
 }
 
-const SHELLS_AND_INTERPRETERS = /^(ba|da|z|k|a|c|tc|fi|mk|pdk)?sh$|^busybox$|^(python|perl|ruby|php|lua|luajit|node|nodejs|bun|deno|awk|gawk|mawk|tclsh|expect|java)[\d.]*$|^(nc|ncat|netcat|nc\.(openbsd|traditional)|socat|telnet|openssl)$/;
+const SHELLS_AND_INTERPRETERS =
+  /^(ba|da|z|k|a|c|tc|fi|mk|pdk)?sh$|^busybox$|^(python|perl|ruby|php|lua|luajit|node|nodejs|bun|deno|awk|gawk|mawk|tclsh|expect|java)[\d.]*$|^(nc|ncat|netcat|nc\.(openbsd|traditional)|socat|telnet|openssl)$/;
 const OTHERS_WRITE = 0o022;
 const ANY_EXECUTE = 0o111;
 
@@ -21,16 +22,39 @@ export function checkTrustedPath(given: string, ownerUid = 0): Result<TrustedPat
     const path = realpathSync(given);
     const file = statSync(path);
     if (!file.isFile()) return refuse("invalid", EXIT.usage, `${path} is no file`);
-    if ((file.mode & ANY_EXECUTE) === 0) return refuse("invalid", EXIT.usage, `${path} is not executable`, "name the program itself; for a script trust the alert it raised");
+    if ((file.mode & ANY_EXECUTE) === 0)
+      return refuse(
+        "invalid",
+        EXIT.usage,
+        `${path} is not executable`,
+        "name the program itself; for a script trust the alert it raised",
+      );
     if (SHELLS_AND_INTERPRETERS.test(basename(path)))
-      return refuse("invalid", EXIT.usage, `${path} does whatever it is told: trusting it would exempt every attack that uses it`, "trust the alert instead: sudo algo-monitor trust ID");
+      return refuse(
+        "invalid",
+        EXIT.usage,
+        `${path} does whatever it is told: trusting it would exempt every attack that uses it`,
+        "trust the alert instead: sudo algo-monitor trust ID",
+      );
     const weak = weakPlace(path, ownerUid);
-    if (weak !== undefined) return refuse("invalid", EXIT.usage, weak, "give it to root and take the write permission from others, or trust the alert instead");
+    if (weak !== undefined)
+      return refuse(
+        "invalid",
+        EXIT.usage,
+        weak,
+        "give it to root and take the write permission from others, or trust the alert instead",
+      );
     const linked = lstatSync(given).isSymbolicLink() || path !== given;
-    return ok({ path, notes: linked ? [`${given} leads to ${path}: that path is added, because it is what a process shows`] : [] });
+    return ok({
+      path,
+      notes: linked ? [`${given} leads to ${path}: that path is added, because it is what a process shows`] : [],
+    });
   } catch (thrown) {
-    const missing = thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR");
-    return missing ? refuse("gone", EXIT.notFound, `${given} does not exist`) : refuse("io", EXIT.failed, `${given} cannot be looked at: ${messageOf(thrown)}`);
+    const missing =
+      thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR");
+    return missing
+      ? refuse("gone", EXIT.notFound, `${given} does not exist`)
+      : refuse("io", EXIT.failed, `${given} cannot be looked at: ${messageOf(thrown)}`);
   }
 }
 
@@ -40,7 +64,8 @@ function weakPlace(path: string, ownerUid: number): string | undefined {
     const { uid, mode } = statSync(place);
     if (uid !== ownerUid && uid !== 0) return `${place} belongs to uid ${uid}, who can put another program there`;
     const sticky = place !== path && (mode & 0o1000) !== 0;
-    if ((mode & OTHERS_WRITE) !== 0 && !sticky) return `${place} can be changed by others than root (mode ${(mode & 0o7777).toString(8)})`;
+    if ((mode & OTHERS_WRITE) !== 0 && !sticky)
+      return `${place} can be changed by others than root (mode ${(mode & 0o7777).toString(8)})`;
     if (place === dirname(place)) return undefined;
   }
 }

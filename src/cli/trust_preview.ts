@@ -18,7 +18,9 @@ export const NOTHING_HIDDEN: Hidden = { looked: 0, findings: 0, alerts: 0, kille
 export function hiddenBy(entry: ExceptionEntry, past: readonly StoredFinding[]): Hidden {
   const { until: _until, ...timeless } = entry;
   // Proposed entries have no args pattern; one that had would be held to match nothing here.
-  const covered = past.filter(({ finding }) => matchesException(timeless, exceptionFacts(finding.rule, finding.event), 0, () => false));
+  const covered = past.filter(({ finding }) =>
+    matchesException(timeless, exceptionFacts(finding.rule, finding.event), 0, () => false),
+  );
   const oldestMs = covered.reduce((oldest, { finding }) => Math.min(oldest, finding.atMs), Number.POSITIVE_INFINITY);
   return {
     looked: past.length,

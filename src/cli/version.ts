@@ -8,7 +8,11 @@ import type { Cli } from "./world.ts";
 export const VERSION_TEXT = `algo-monitor ${VERSION} (${COMMIT})`;
 
 export function versionCommand(cli: Cli): Command {
-  const command = new Command("version").summary("version and commit of this executable").description("Prints version and commit of this executable. Needs neither root nor the daemon; `status` says what the daemon runs.");
+  const command = new Command("version")
+    .summary("version and commit of this executable")
+    .description(
+      "Prints version and commit of this executable. Needs neither root nor the daemon; `status` says what the daemon runs.",
+    );
   return withJson(command).action((options: JsonOption) => {
     const json = { version: VERSION, commit: COMMIT, bun: Bun.version };
     present(cli, options, ok({ json, text: `${VERSION_TEXT}\n` }));

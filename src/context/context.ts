@@ -3,10 +3,11 @@
  * Costs one pass over the sweep; asks systemd only about units it has not seen, the file system only about files it
  * has not seen.
  */
-import { isRootOnly, isSystemPath } from "../core/place.ts";
+import { isRootOnly, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import { type Executable, type Process, processKey } from "../core/process.ts";
 import type { ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
 import type { HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import { blockedReadOf } from "../host/blocked.ts";
 import { buildIdOf, resolveInSystemDirectories, SYSTEM_DIRECTORIES, statOf } from "../host/executables.ts";
 import { listDirectory } from "../host/directories.ts";
 import { readUnits, unitNameOf } from "../host/units.ts";
@@ -62,6 +63,7 @@ export function createContext(options: ContextOptions): Context {
     }
     const processes = new Map(lastProcesses.processes.map((process) => [process.ref.pid, withReplacement(process)]));
     recognise(processes);
+    const blocked = blockedReads(processes);
     await learnUnits(processes);
     const internet = sockets.observe(lastSockets.internet, descriptors, atMs);
     return createHostView({
@@ -74,6 +76,7 @@ export function createContext(options: ContextOptions): Context {
       unit: unitOf,
       program: facts,
       script: (process) => scripts.get(processKey(process.ref))?.script ?? { kind: "none" },
+      blockedRead: (process) => blocked.get(process.ref.pid),
       ourMountNamespace: options.ourMountNamespace,
       memoryTotalBytes: options.memoryTotalBytes,
       userName: options.userName,
@@ -112,6 +115,26 @@ export function createContext(options: ContextOptions): Context {
   function unitOf(process: Process): Unit | undefined {
     const name = unitNameOf(process.cgroup);
     return name === undefined ? undefined : units.get(name);
+  }
+
+  /** Of processes that run code without a place of its own: few, and the only ones where it is asked. */
+  function blockedReads(processes: ReadonlyMap<number, Process>): ReadonlyMap<number, number> {
+    const found = new Map<number, number>();
+    for (const process of processes.values()) {
+      if (!isPlaceless(process)) continue;
+      const descriptor = blockedReadOf(process.ref.pid);
+      if (descriptor !== undefined) found.set(process.ref.pid, descriptor);
+    }
+    return found;
+  }
+
+  function isPlaceless(process: Process): boolean {
+    const executable = process.executable;
+    if (executable === undefined) return false;
+    if (executable.memfd || isTemporaryPath(executable.path)) return true;
+    const script = scripts.get(processKey(process.ref))?.script;
+    if (script?.kind === "file") return isTemporaryPath(script.path);
+    return (script?.kind === "inline" || script?.kind === "stdin") && !facts(process).shell;
   }
 
   /** Asks about units not seen before, and again where a unit's main process is gone (it was restarted). */

@@ -19,6 +19,7 @@ export interface ViewParts {
   readonly unit: (process: Process) => Unit | undefined;
   readonly program: (process: Process) => ProgramFacts;
   readonly script: (process: Process) => Script;
+  readonly blockedRead: (process: Process) => number | undefined;
   readonly ourMountNamespace: number;
   readonly memoryTotalBytes: number;
   readonly userName: (uid: number) => string;
@@ -48,6 +49,7 @@ export function createHostView(parts: ViewParts): HostView {
     unit: parts.unit,
     program: parts.program,
     scriptOf: parts.script,
+    blockedRead: parts.blockedRead,
     ourMountNamespace: parts.ourMountNamespace,
     memoryTotalBytes: parts.memoryTotalBytes,
     userName: parts.userName,

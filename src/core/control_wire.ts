@@ -41,7 +41,9 @@ const PARAMS: { readonly [M in MethodName]: Check<Methods[M]["params"]> } = {
   resume: record({}, {}),
   scan: record({}, { scanner: oneOf(SCANNER_NAMES) }),
   trust: endOnlyWithAlert(
-    oneTarget(record({ reason: text(1, TEXT_MAX) }, { alertId: text(1, 64), path: absolutePath(), until: text(1, 64) })),
+    oneTarget(
+      record({ reason: text(1, TEXT_MAX) }, { alertId: text(1, 64), path: absolutePath(), until: text(1, 64) }),
+    ),
   ),
   untrust: oneTarget(record({}, { alertId: text(1, 64), path: absolutePath() })),
   set_alert_status: record({ id: text(1, 64), status: oneOf(ALERT_STATUSES) }, {}),
@@ -116,7 +118,11 @@ export function parseResponse(line: string): Result<Response> {
   const { kind, message, remedy } = fault;
   const known = FAULT_KINDS.find((name) => name === kind) ?? "io";
   const said = typeof message === "string" ? message : "the daemon refused without a reason";
-  return ok({ id, ok: false, fault: typeof remedy === "string" ? { kind: known, message: said, remedy } : { kind: known, message: said } });
+  return ok({
+    id,
+    ok: false,
+    fault: typeof remedy === "string" ? { kind: known, message: said, remedy } : { kind: known, message: said },
+  });
 }
 
 function parseJson(line: string): Result<unknown> {
@@ -153,7 +159,8 @@ export function text(lengthMin: number, lengthMax: number): Check<string> {
 
 export function whole(min: number, max: number): Check<number> {
   return (value, place) => {
-    if (typeof value !== "number" || !Number.isSafeInteger(value)) return fail("invalid", `${place} must be a whole number`);
+    if (typeof value !== "number" || !Number.isSafeInteger(value))
+      return fail("invalid", `${place} must be a whole number`);
     if (value < min || value > max) return fail("invalid", `${place} must be between ${min} and ${max}`);
     return ok(value);
   };
@@ -188,7 +195,8 @@ export function record<R extends Shape, O extends Shape>(
     const output: Record<string, unknown> = {};
     for (const [key, item] of Object.entries(value)) {
       const check = checks.get(key);
-      if (check === undefined) return fail("invalid", `${place} has an unknown key ${JSON.stringify(key.slice(0, 64))}`);
+      if (check === undefined)
+        return fail("invalid", `${place} has an unknown key ${JSON.stringify(key.slice(0, 64))}`);
       const checked = check(item, `${place}.${key}`);
       if (!checked.ok) return checked;
       output[key] = checked.value;

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { type ExceptionEntry, type ExceptionFacts, exceptionFacts, exceptionFor, exceptionWarnings, matchesException, untilMs } from "./exception.ts";
+import {
+  type ExceptionEntry,
+  type ExceptionFacts,
+  exceptionFacts,
+  exceptionFor,
+  exceptionWarnings,
+  matchesException,
+  untilMs,
+} from "./exception.ts";
 import type { Fields, Finding } from "./nouns.ts";
 
 const NOW_MS = new Date(2026, 2, 14, 12).getTime();
@@ -62,7 +70,11 @@ const MATCHES: readonly (readonly [string, ExceptionEntry, ExceptionFacts, boole
 
 describe("an exception covers exactly what it names", () => {
   for (const [name, given, facts, expected] of MATCHES) {
-    test(name, () => expect(matchesException(given, facts, NOW_MS, (pattern, line) => pattern === "." || line.includes(pattern))).toBe(expected));
+    test(name, () =>
+      expect(matchesException(given, facts, NOW_MS, (pattern, line) => pattern === "." || line.includes(pattern))).toBe(
+        expected,
+      ),
+    );
   }
 });
 
@@ -70,7 +82,20 @@ function finding(fields: Fields): Finding {
   const logsource = { product: "linux", service: "algo-monitor", category: "wired_shell" } as const;
   const event = { id: "e", atMs: 0, action: "shell-wired", logsource, fields };
   const rule = { ...RULE, version: 1 };
-  return { id: "f", atMs: 0, rule, level: "critical", score: 90, title: "t", reasons: [], tags: [], response: "kill", event, foldKey: "k", triage: "" };
+  return {
+    id: "f",
+    atMs: 0,
+    rule,
+    level: "critical",
+    score: 90,
+    title: "t",
+    reasons: [],
+    tags: [],
+    response: "kill",
+    event,
+    foldKey: "k",
+    triage: "",
+  };
 }
 
 const FIELDS: Fields = {
@@ -84,10 +109,33 @@ const FIELDS: Fields = {
 
 describe("the entry proposed for a finding", () => {
   const PROPOSED: readonly (readonly [string, Fields, ExceptionEntry])[] = [
-    ["names all that is known", FIELDS, { rule: "reverse_shell", exe: "/usr/bin/dash", parent: "/usr/bin/python3.11", user: "www-data", peer: "10.20.3.4", reason: "r" }],
-    ["names the uid where the user has no name", { "process.executable": "/x", "user.id": 1001 }, { rule: "reverse_shell", exe: "/x", user: "1001", reason: "r" }],
-    ["leaves out an executable that is no path", { "process.executable": "memfd:x", "user.name": "a" }, { rule: "reverse_shell", user: "a", reason: "r" }],
-    ["leaves out what is empty", { "process.executable": "/x", "user.name": "", "destination.ip": "" }, { rule: "reverse_shell", exe: "/x", reason: "r" }],
+    [
+      "names all that is known",
+      FIELDS,
+      {
+        rule: "reverse_shell",
+        exe: "/usr/bin/dash",
+        parent: "/usr/bin/python3.11",
+        user: "www-data",
+        peer: "10.20.3.4",
+        reason: "r",
+      },
+    ],
+    [
+      "names the uid where the user has no name",
+      { "process.executable": "/x", "user.id": 1001 },
+      { rule: "reverse_shell", exe: "/x", user: "1001", reason: "r" },
+    ],
+    [
+      "leaves out an executable that is no path",
+      { "process.executable": "memfd:x", "user.name": "a" },
+      { rule: "reverse_shell", user: "a", reason: "r" },
+    ],
+    [
+      "leaves out what is empty",
+      { "process.executable": "/x", "user.name": "", "destination.ip": "" },
+      { rule: "reverse_shell", exe: "/x", reason: "r" },
+    ],
   ];
   for (const [name, fields, expected] of PROPOSED) {
     test(name, () => {
@@ -100,11 +148,17 @@ describe("the entry proposed for a finding", () => {
     const proposed = exceptionFor(finding(FIELDS), { reason: "r" });
     for (const name of ["process.executable", "process.parent.executable", "user.name", "destination.ip"]) {
       const other = finding({ ...FIELDS, "user.id": 0, [name]: name === "destination.ip" ? "10.20.3.5" : "/other" });
-      expect([name, matchesException(proposed, exceptionFacts(RULE, other.event), NOW_MS, () => false)]).toEqual([name, false]);
+      expect([name, matchesException(proposed, exceptionFacts(RULE, other.event), NOW_MS, () => false)]).toEqual([
+        name,
+        false,
+      ]);
     }
   });
   test("carries author and end", () => {
-    expect(exceptionFor(finding(FIELDS), { reason: "r", author: "alice", until: "2027-01-01" })).toMatchObject({ author: "alice", until: "2027-01-01" });
+    expect(exceptionFor(finding(FIELDS), { reason: "r", author: "alice", until: "2027-01-01" })).toMatchObject({
+      author: "alice",
+      until: "2027-01-01",
+    });
   });
 });
 
@@ -112,7 +166,11 @@ describe("warnings before an entry is accepted", () => {
   const WARNED: readonly (readonly [string, ExceptionEntry, RegExp | undefined])[] = [
     ["none for a narrow one", entry({ exe: "/opt/agent", user: "backup" }), undefined],
     ["an interpreter without args or peer", entry({ user: "a" }), /runs whatever it is given/],
-    ["python with a version is an interpreter", entry({ exe: "/usr/bin/python3.11", user: "a" }), /runs whatever it is given/],
+    [
+      "python with a version is an interpreter",
+      entry({ exe: "/usr/bin/python3.11", user: "a" }),
+      /runs whatever it is given/,
+    ],
     ["an interpreter with a peer is narrow enough", entry({ user: "a", peer: "10.0.0.1" }), undefined],
     ["a file where anybody writes", entry({ exe: "/tmp/x", user: "a" }), /anybody can write/],
     ["every user", entry({ exe: "/opt/agent" }), /every user/],

@@ -84,7 +84,12 @@ export function exceptionFacts(rule: Pick<RuleRef, "id" | "name">, event: Event)
  * Whether an entry covers these facts now. A key that the entry names and the facts lack does not hold, an entry
  * without any narrowing key covers nothing, and a date that cannot be read has passed.
  */
-export function matchesException(entry: ExceptionEntry, facts: ExceptionFacts, nowMs: number, argsMatch: ArgsMatcher): boolean {
+export function matchesException(
+  entry: ExceptionEntry,
+  facts: ExceptionFacts,
+  nowMs: number,
+  argsMatch: ArgsMatcher,
+): boolean {
   if (entry.rule !== facts.rule.name && entry.rule.toLowerCase() !== facts.rule.id.toLowerCase()) return false;
   if (!isNarrowed(entry)) return false;
   if (entry.until !== undefined && !(nowMs < untilMs(entry.until))) return false;
@@ -92,7 +97,8 @@ export function matchesException(entry: ExceptionEntry, facts: ExceptionFacts, n
   if (entry.parent !== undefined && entry.parent !== facts.parentExecutable) return false;
   if (entry.user !== undefined && !isUser(entry.user, facts)) return false;
   if (entry.peer !== undefined && (facts.peer === undefined || !inNetwork(facts.peer, entry.peer))) return false;
-  if (entry.args !== undefined && (facts.commandLine === undefined || !argsMatch(entry.args, facts.commandLine))) return false;
+  if (entry.args !== undefined && (facts.commandLine === undefined || !argsMatch(entry.args, facts.commandLine)))
+    return false;
   return true;
 }
 
@@ -118,12 +124,18 @@ export function untilMs(until: string): number {
 /** What an operator should know before accepting an entry: each line one reason why it hides more than it seems. */
 export function exceptionWarnings(entry: ExceptionEntry): string[] {
   const warnings: string[] = [];
-  if (!isNarrowed(entry)) return ["it names nothing but the rule and would be refused: switch the rule off with RULES instead"];
+  if (!isNarrowed(entry))
+    return ["it names nothing but the rule and would be refused: switch the rule off with RULES instead"];
   const writable = /^\/(tmp|var\/tmp|dev\/shm|run\/user)\//;
-  for (const [key, path] of [["exe", entry.exe], ["parent", entry.parent]] as const) {
+  for (const [key, path] of [
+    ["exe", entry.exe],
+    ["parent", entry.parent],
+  ] as const) {
     if (path === undefined) continue;
-    if (writable.test(path)) warnings.push(`${key} is in a folder where anybody can write: whoever puts a file there is excepted too`);
-    else if (path.startsWith("/memfd:")) warnings.push(`${key} names memory, not a file: any program can choose that name`);
+    if (writable.test(path))
+      warnings.push(`${key} is in a folder where anybody can write: whoever puts a file there is excepted too`);
+    else if (path.startsWith("/memfd:"))
+      warnings.push(`${key} names memory, not a file: any program can choose that name`);
   }
   if (entry.exe === undefined) warnings.push("it names no executable: every program that fits the rest is excepted");
   if (entry.exe !== undefined && INTERPRETER.test(entry.exe) && entry.args === undefined && entry.peer === undefined)
@@ -132,7 +144,8 @@ export function exceptionWarnings(entry: ExceptionEntry): string[] {
   return warnings;
 }
 
-const INTERPRETER = /\/(ba|da|z|k|a|c|tc|fi)?sh$|\/busybox$|\/(python|perl|ruby|php|lua|node|nodejs|bun|deno|awk|gawk|mawk|tclsh|expect)[\d.]*$/;
+const INTERPRETER =
+  /\/(ba|da|z|k|a|c|tc|fi)?sh$|\/busybox$|\/(python|perl|ruby|php|lua|node|nodejs|bun|deno|awk|gawk|mawk|tclsh|expect)[\d.]*$/;
 
 function isPath(value: string | undefined): value is string {
   return value?.startsWith("/") === true;
@@ -140,5 +153,7 @@ function isPath(value: string | undefined): value is string {
 
 function definedOnly<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   // The filter removes exactly the undefined ones, which the type then says.
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }

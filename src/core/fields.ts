@@ -86,4 +86,5 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "process.name_claimed", type: "string" },
   { name: "process.executable_expected", type: "string" },
   { name: "client.direction", type: "string" },
+  { name: "client.waits_for_remote", type: "boolean" },
 ];

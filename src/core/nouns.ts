@@ -75,7 +75,13 @@ export function severityOf(level: Level): Severity {
   }
 }
 
-export const BASE_SCORE: Readonly<Record<Level, number>> = { critical: 90, high: 70, medium: 50, low: 30, informational: 10 };
+export const BASE_SCORE: Readonly<Record<Level, number>> = {
+  critical: 90,
+  high: 70,
+  medium: 50,
+  low: 30,
+  informational: 10,
+};
 
 /** A rule matched an event. */
 export interface Finding {
@@ -108,8 +114,8 @@ export interface RuleRef {
 
 /** What we will do and why, including nothing. */
 export type Decision = DecisionBase &
+  /** `pardoned`: an exception or trust covers it; it is kept and not told. */
   (
-    /** `pardoned`: an exception or trust covers it; it is kept and not told. */
     | { readonly do: "record"; readonly pardoned?: true }
     | { readonly do: "refuse" }
     /** monitor mode or pause: what would have been done, and nothing is touched. */

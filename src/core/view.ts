@@ -50,6 +50,8 @@ export interface HostView {
   program(process: Process): ProgramFacts;
   /** What an interpreter was told to run. */
   scriptOf(process: Process): Script;
+  /** The one descriptor that code without a file (inline, memfd, /tmp) sleeps on to read; known only for such. */
+  blockedRead(process: Process): number | undefined;
   /** Every process of our mount namespace shares this number. */
   readonly ourMountNamespace: number;
   readonly memoryTotalBytes: number;

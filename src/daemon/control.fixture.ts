@@ -16,8 +16,26 @@ export function statusFixture(over: Partial<StatusReport> = {}): StatusReport {
     configProblems: [],
     rules: { loaded: 21, refused: 0 },
     scanners: [
-      { name: "processes", enabled: true, intervalMs: 5000, lastAtMs: FIXED_NOW_MS - 2000, lastTookMs: 11.25, medianTookMs: 10.5, scans: 2160, overruns: 0, items: 214 },
-      { name: "network", enabled: false, intervalMs: 5000, scans: 0, overruns: 0, items: 0, skippedReason: "switched off by SCANNERS" },
+      {
+        name: "processes",
+        enabled: true,
+        intervalMs: 5000,
+        lastAtMs: FIXED_NOW_MS - 2000,
+        lastTookMs: 11.25,
+        medianTookMs: 10.5,
+        scans: 2160,
+        overruns: 0,
+        items: 214,
+      },
+      {
+        name: "network",
+        enabled: false,
+        intervalMs: 5000,
+        scans: 0,
+        overruns: 0,
+        items: 0,
+        skippedReason: "switched off by SCANNERS",
+      },
     ],
     budgets: [],
     degradations: [],
@@ -67,10 +85,17 @@ export function handlersFixture(over: Partial<Handlers> = {}): Handlers {
         changed: true,
         file: "/opt/.monitor/config.json",
         configGeneration: 4,
-        ...(params.path === undefined ? { entry: { rule: "reverse_shell", exe: "/usr/bin/bash", reason: params.reason } } : { path: params.path }),
+        ...(params.path === undefined
+          ? { entry: { rule: "reverse_shell", exe: "/usr/bin/bash", reason: params.reason } }
+          : { path: params.path }),
       }),
     untrust: async (params) =>
-      ok({ file: "/opt/.monitor/config.json", removedEntries: [], removedPaths: params.path === undefined ? [] : [params.path], configGeneration: 5 }),
+      ok({
+        file: "/opt/.monitor/config.json",
+        removedEntries: [],
+        removedPaths: params.path === undefined ? [] : [params.path],
+        configGeneration: 5,
+      }),
     set_alert_status: async ({ id, status }) =>
       id === "nothing" ? fail("gone", `no alert has the id ${id}`) : ok({ id: `${id}0000`, previous: "new", status }),
     selftest: async () => ok({ checks: [{ name: "process", passed: true, detail: "seen by the sweep", tookMs: 120 }] }),

@@ -5,7 +5,14 @@
  */
 import { lstatSync } from "node:fs";
 import type { Caller, Handlers } from "../core/control.ts";
-import { callHandler, encodeResponse, parseRequest, REQUEST_BYTES_MAX, type Request, requestIdOf } from "../core/control_wire.ts";
+import {
+  callHandler,
+  encodeResponse,
+  parseRequest,
+  REQUEST_BYTES_MAX,
+  type Request,
+  requestIdOf,
+} from "../core/control_wire.ts";
 import type { Fault, Result } from "../core/result.ts";
 import { fail, messageOf, ok } from "../core/result.ts";
 
@@ -122,7 +129,11 @@ function listen(state: State): Result<Bun.UnixSocketListener<Client>> {
       }),
     );
   } catch (thrown) {
-    return fail("io", `the control socket ${state.options.path} cannot be opened: ${messageOf(thrown)}`, "the command line cannot reach this daemon; check the folder and restart algo-monitor");
+    return fail(
+      "io",
+      `the control socket ${state.options.path} cannot be opened: ${messageOf(thrown)}`,
+      "the command line cannot reach this daemon; check the folder and restart algo-monitor",
+    );
   } finally {
     process.umask(umask);
   }
@@ -131,8 +142,18 @@ function listen(state: State): Result<Bun.UnixSocketListener<Client>> {
 async function clearStale(path: string): Promise<Result<undefined>> {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return ok(undefined);
-  if (!stat.isSocket()) return fail("invalid", `${path} is there and is not a socket`, `look at it, move it away, and restart algo-monitor`);
-  if (await answers(path)) return fail("limit", `another algo-monitor answers on ${path}`, "stop that one first: sudo systemctl stop algo-monitor");
+  if (!stat.isSocket())
+    return fail(
+      "invalid",
+      `${path} is there and is not a socket`,
+      `look at it, move it away, and restart algo-monitor`,
+    );
+  if (await answers(path))
+    return fail(
+      "limit",
+      `another algo-monitor answers on ${path}`,
+      "stop that one first: sudo systemctl stop algo-monitor",
+    );
   try {
     await Bun.file(path).unlink();
     return ok(undefined);
@@ -198,7 +219,8 @@ function receive(state: State, socket: ClientSocket, bytes: Uint8Array): void {
     const line = takeLine(state, client, bytes.subarray(start, end));
     start = end + 1;
     if (line === "too long") return drop(state, socket, `a line is longer than ${state.limits.lineBytesMax} bytes`);
-    if (client.waiting.length >= state.limits.waitingMax) return drop(state, socket, `more than ${state.limits.waitingMax} requests are waiting`);
+    if (client.waiting.length >= state.limits.waitingMax)
+      return drop(state, socket, `more than ${state.limits.waitingMax} requests are waiting`);
     client.waiting.push(line.text);
     // Answers in order, one at a time: a client cannot make us work on many things at once.
     if (!client.busy) void work(state, socket);
@@ -206,7 +228,8 @@ function receive(state: State, socket: ClientSocket, bytes: Uint8Array): void {
   }
   if (start === bytes.length) return;
   client.partBytes += bytes.length - start;
-  if (client.partBytes > state.limits.lineBytesMax) return drop(state, socket, `a line is longer than ${state.limits.lineBytesMax} bytes`);
+  if (client.partBytes > state.limits.lineBytesMax)
+    return drop(state, socket, `a line is longer than ${state.limits.lineBytesMax} bytes`);
   client.parts.push(bytes.slice(start));
 }
 
@@ -236,9 +259,19 @@ async function serve(state: State, socket: ClientSocket, request: Request): Prom
   const caller: Caller = { uid, pid: pid === 0 ? (request.pid ?? 0) : pid, user: request.user ?? `uid ${uid}` };
   try {
     const result = await callHandler(state.options.handlers, request.method, request.params, caller);
-    answer(state, socket, result.ok ? { id: request.id, ok: true, result: result.value } : { id: request.id, ok: false, fault: result.fault });
+    answer(
+      state,
+      socket,
+      result.ok
+        ? { id: request.id, ok: true, result: result.value }
+        : { id: request.id, ok: false, fault: result.fault },
+    );
   } catch (thrown) {
-    const bug = fail("io", `algo-monitor failed at ${request.method}: ${messageOf(thrown)}`, "this is a bug: please report it with the journal of algo-monitor");
+    const bug = fail(
+      "io",
+      `algo-monitor failed at ${request.method}: ${messageOf(thrown)}`,
+      "this is a bug: please report it with the journal of algo-monitor",
+    );
     state.options.onFault(bug.fault);
     answer(state, socket, { id: request.id, ok: false, fault: bug.fault });
   }
@@ -247,7 +280,8 @@ async function serve(state: State, socket: ClientSocket, request: Request): Prom
 function refuseLine(state: State, socket: ClientSocket, line: string, fault: Fault): void {
   state.counters.malformed++;
   answer(state, socket, { id: requestIdOf(line), ok: false, fault });
-  if (++socket.data.malformed >= state.limits.malformedMax) drop(state, socket, `${state.limits.malformedMax} lines were no requests`);
+  if (++socket.data.malformed >= state.limits.malformedMax)
+    drop(state, socket, `${state.limits.malformedMax} lines were no requests`);
 }
 
 function answer(state: State, socket: ClientSocket, response: Parameters<typeof encodeResponse>[0]): void {

@@ -85,6 +85,11 @@ test.each(HOSTILE)("%s in a value is shown, not obeyed", (_name, value, shown) =
   expect(renderMessage({ message, title: "T" }, { "process.command_line": value })).toBe(`<${shown}>`);
 });
 
+test("a hostile value is escaped in the reasons too", () => {
+  const [match] = engine.evaluate(event({ "process.executable": "/\u001b[2J\u202e/x" }));
+  expect(match?.reasons).toEqual(['process.executable ends with "/x": "/\\x1b[2J\\u202e/x"']);
+});
+
 test("techniques are found by their ids of v18 and of v19", () => {
   expect(["t1562.004", "T1686", "T1070.002", "T1685.006"].map((id) => techniqueOf(id)?.id)).toEqual([
     "T1562.004",

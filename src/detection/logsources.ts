@@ -19,14 +19,12 @@ export interface FedLogSource {
   readonly fields: readonly string[];
 }
 
-/** Fields of processes that only some detectors know, and those that no source fills yet. */
+/** Fields of processes that only some detectors know. */
 const NOT_COMMON = new Set([
   "process.name_claimed",
   "process.executable_expected",
   "process.executable_replaced_by_package",
   "process.has_network",
-  "process.memory_percent",
-  "process.trusted_name",
 ]);
 const PROCESS = FIELDS.map((field) => field.name).filter(
   (name) => (name.startsWith("process.") && !NOT_COMMON.has(name)) || name.startsWith("user."),
@@ -81,7 +79,7 @@ export const FED: readonly FedLogSource[] = [
   fed(
     "masquerade",
     OWN_SERVICE,
-    ["detection/detectors/masquerade"],
+    ["detection/detectors/program_place"],
     [...PROCESS, "process.has_network", "process.name_claimed", "process.executable_expected"],
   ),
 ];

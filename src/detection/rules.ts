@@ -2,6 +2,7 @@
 // Reading the files is the caller's: this is pure. Costs about 0.1 ms a rule.
 import type { Fields, Level, ResponseKind, RuleRef } from "../core/nouns.ts";
 import { BASE_SCORE } from "../core/nouns.ts";
+import { ok, type Result } from "../core/result.ts";
 import { ecsNameOf, fedBy, namesFor, type RuleLogSource } from "./logsources.ts";
 import { type Metadata, type RuleOrigin, readMetadata } from "./metadata.ts";
 import { ANY_VOCABULARY, compileDetection, type Vocabulary } from "./sigma/detection.ts";
@@ -72,7 +73,7 @@ export function parseRule(
   file: string,
   name: string,
   origin: RuleOrigin = "own",
-): { readonly ok: true; readonly value: Rule } | { readonly ok: false; readonly fault: readonly RuleProblem[] } {
+): Result<Rule, readonly RuleProblem[]> {
   const { tree, problems } = parseYaml(text);
   if (tree === undefined) return refused(file, problems);
   const read = readMetadata(tree, name, origin);
@@ -93,7 +94,7 @@ export function parseRule(
   if (all.length > 0) return refused(file, all);
   const weighed = new Set(weights.map((weight) => weight.name));
   const unusedSelections = detection.unused.filter((unused) => !weighed.has(unused));
-  return { ok: true, value: ruleOf(read.metadata, { ...detection, unusedSelections }, weights, file, origin) };
+  return ok(ruleOf(read.metadata, { ...detection, unusedSelections }, weights, file, origin));
 }
 
 function ruleOf(

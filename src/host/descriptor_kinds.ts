@@ -3,7 +3,7 @@
 // Costs one stat; a terminal's master one small file more.
 import type { DescriptorKind } from "../core/process.ts";
 import type { Name } from "./libc.ts";
-import { decodeText, FILE_TYPE, type FileStat, numberInBrackets, readRecord, statFollowing } from "./procfs.ts";
+import { decodeText, FILE_TYPE, type FileStat, readRecord, statFollowing } from "./procfs.ts";
 
 const PTS_MAJOR_FIRST = 136; // Documentation/admin-guide/devices.txt
 const PTS_MAJOR_LAST = 143;
@@ -13,18 +13,26 @@ export interface DescriptorClass {
   readonly channel: string;
 }
 
+/** Whose descriptor it is. */
+export interface DescriptorOwner {
+  /** Its directory in /proc, open. */
+  readonly directory: number;
+  /** Device number of its controlling terminal, which /dev/tty stands for. */
+  readonly terminalDevice: number;
+  /** Device of our own devpts. */
+  readonly ourTerminals: number;
+}
+
+/** `directory` and `at` name the descriptor in /proc/pid/fd, `target` is its link text. */
 export function classifyDescriptor(
-  ourTerminals: number,
-  processDirectory: number,
+  owner: DescriptorOwner,
   directory: number,
   fd: number,
   at: Name,
-  link: Uint8Array,
   target: string,
-  terminalDevice: number,
 ): DescriptorClass {
-  if (target.startsWith("pipe:[")) return { kind: "pipe", channel: `pipe:${numberInBrackets(link)}` };
-  if (target.startsWith("socket:[")) return { kind: "socket", channel: `socket:${numberInBrackets(link)}` };
+  if (target.startsWith("pipe:[")) return { kind: "pipe", channel: `pipe:${inodeOf(target)}` };
+  if (target.startsWith("socket:[")) return { kind: "socket", channel: `socket:${inodeOf(target)}` };
   if (!target.startsWith("/")) return { kind: "other", channel: "" };
   const stat = statFollowing(directory, at);
   if (stat === undefined) return { kind: "other", channel: "" };
@@ -32,7 +40,7 @@ export function classifyDescriptor(
     case FILE_TYPE.fifo:
       return { kind: "fifo", channel: `fifo:${stat.device}:${stat.inode}` };
     case FILE_TYPE.character:
-      return terminalKind(ourTerminals, processDirectory, fd, target, stat, terminalDevice);
+      return terminalKind(owner, fd, target, stat);
     case FILE_TYPE.regular:
     case FILE_TYPE.directory:
       return { kind: "file", channel: "" };
@@ -41,31 +49,24 @@ export function classifyDescriptor(
   }
 }
 
-function terminalKind(
-  ourTerminals: number,
-  processDirectory: number,
-  fd: number,
-  target: string,
-  stat: FileStat,
-  terminalDevice: number,
-): DescriptorClass {
+function terminalKind(owner: DescriptorOwner, fd: number, target: string, stat: FileStat): DescriptorClass {
   const { nodeMajor: major, nodeMinor: minor } = stat;
   if (major >= PTS_MAJOR_FIRST && major <= PTS_MAJOR_LAST)
-    return { kind: "terminal", channel: channelOf(ourTerminals, (major - PTS_MAJOR_FIRST) * 256 + minor, stat.device) };
+    return { kind: "terminal", channel: channelOf(owner, (major - PTS_MAJOR_FIRST) * 256 + minor, stat.device) };
   if (major === 5 && minor === 2) {
-    const index = terminalIndexOf(processDirectory, fd);
+    const index = terminalIndexOf(owner.directory, fd);
     // A master opened as /dev/ptmx does not show which devpts it belongs to: the one of its process, then.
-    const instance = target.endsWith("/pts/ptmx") ? stat.device : terminalsOf(processDirectory, ourTerminals);
-    return { kind: "terminal-master", channel: index === undefined ? "" : channelOf(ourTerminals, index, instance) };
+    const instance = target.endsWith("/pts/ptmx") ? stat.device : terminalsOf(owner);
+    return { kind: "terminal-master", channel: index === undefined ? "" : channelOf(owner, index, instance) };
   }
   if (major === 5 && minor === 0) {
-    const controlling = terminalDevice;
+    const controlling = owner.terminalDevice;
     const controllingMajor = (controlling >>> 8) & 0xfff;
     const index = (controllingMajor - PTS_MAJOR_FIRST) * 256 + (controlling & 0xff) + ((controlling >>> 20) << 8);
     const isPts = controllingMajor >= PTS_MAJOR_FIRST && controllingMajor <= PTS_MAJOR_LAST;
     return {
       kind: "terminal",
-      channel: isPts ? channelOf(ourTerminals, index, terminalsOf(processDirectory, ourTerminals)) : "",
+      channel: isPts ? channelOf(owner, index, terminalsOf(owner)) : "",
     };
   }
   const isOtherTerminal =
@@ -74,12 +75,17 @@ function terminalKind(
 }
 
 /** Indexes repeat in every devpts instance: those of containers carry the instance's device. */
-function channelOf(ourTerminals: number, index: number, instance: number): string {
+function channelOf({ ourTerminals }: DescriptorOwner, index: number, instance: number): string {
   return instance === ourTerminals || instance < 0 ? `terminal:${index}` : `terminal:${instance}:${index}`;
 }
 
-function terminalsOf(processDirectory: number, ourTerminals: number): number {
-  return statFollowing(processDirectory, "root/dev/pts")?.device ?? ourTerminals;
+function terminalsOf({ directory, ourTerminals }: DescriptorOwner): number {
+  return statFollowing(directory, "root/dev/pts")?.device ?? ourTerminals;
+}
+
+/** `pipe:[4711]` -> 4711. */
+function inodeOf(target: string): number {
+  return Number(target.slice(target.indexOf("[") + 1, -1));
 }
 
 /** Which pts a master owns, as fdinfo says since kernel 4.13. */

@@ -132,6 +132,17 @@ export function statFollowing(directory: number, name: Name): FileStat | undefin
   return statInto(directory, name, AT.dontSync, statBuffer) < 0 ? undefined : parseStat();
 }
 
+const identity = { device: 0, inode: 0, type: 0 };
+
+/** What a name leads to, in one shared object; cheaper than `statFollowing` where only sameness matters. */
+export function identify(directory: number, name: Name): Readonly<typeof identity> | undefined {
+  if (statInto(directory, name, AT.dontSync, statBuffer) < 0) return undefined;
+  identity.device = deviceNumber(statView.getUint32(136, true), statView.getUint32(140, true));
+  identity.inode = wide(statView, 32);
+  identity.type = statView.getUint16(28, true) & FILE_TYPE.mask;
+  return identity;
+}
+
 /** Permission bits of the name itself; undefined where it is gone. */
 export function modeOfLink(directory: number, name: Name): number | undefined {
   return statInto(directory, name, AT.dontSync | AT.noFollow, statBuffer) < 0

@@ -8,7 +8,7 @@ const UNPRINTABLE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
 /** On one line, with every unprintable character as `\n`, `\t`, `\x1b` or `\u{202e}`, and at most `charactersMax` long. */
-export function printable(text: string, charactersMax = 4_096): string {
+export function printable(text: string, charactersMax = 65_536): string {
   const cut = text.length > charactersMax ? text.slice(0, charactersMax) : text;
   const escaped = cut.replace(UNPRINTABLE, escapeOf);
   const shown = escaped.length > charactersMax ? escaped.slice(0, charactersMax) : escaped;

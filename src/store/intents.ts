@@ -43,8 +43,17 @@ export function openLedger(runDir: string): Ledger {
     intend: (decision) => append(path, `{"intent":${encode(decision)}}\n`),
     settle: (outcome) => append(path, `{"outcome":${encode(outcome)}}\n`),
     read: () => readLedger(path),
-    clear: () => rmSync(path, { force: true }),
+    clear: () => clear(path),
   };
+}
+
+/** What cannot be removed is read again at the next start, and ignored there row by row. */
+function clear(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A read-only run directory.
+  }
 }
 
 function append(path: string, line: string): Result<void> {

@@ -44,6 +44,9 @@ const IDENTITY_CHECK_EVERY_MS = 2_000;
 /** A disk that keeps corrupting files would fill itself with copies. */
 const SET_ASIDE_PER_HOUR_MAX = 3;
 
+/** Opening and checking a database takes too long for this path: events, audit and prune retry an outage instead. */
+const IN_THE_WAY_OF_A_KILL = false;
+
 interface Outage {
   readonly sinceMs: number;
   readonly fault: Fault;
@@ -103,7 +106,7 @@ export function openStore(options: StoreOptions): Store {
 function recordFinding(state: State, finding: Finding): Folded {
   const windowMs = state.options.foldWindowMs ?? FOLD_WINDOW_MS;
   let last = state.folds.last(finding.foldKey);
-  if (usable(state)) {
+  if (usable(state, IN_THE_WAY_OF_A_KILL)) {
     const row = guarded(state, (open) => rowOfAlert(open.statements.lastOfFoldKey.get(finding.foldKey)));
     // No answer (undefined) is a database that failed this moment: memory knows. Nothing found is null.
     if (row !== undefined) last = row ?? undefined;
@@ -119,18 +122,18 @@ function recordFinding(state: State, finding: Finding): Folded {
     lastAtMs: finding.atMs,
     open: true,
   });
-  commit(state, [findingWrite(finding, folded.alertId)]);
+  commit(state, [findingWrite(finding, folded.alertId)], IN_THE_WAY_OF_A_KILL);
   return folded;
 }
 
 function intend(state: State, decision: Decision): Result<void> {
-  if (commit(state, [decisionWrite(decision)]) || !needsSettling(decision)) return ok(undefined);
+  if (commit(state, [decisionWrite(decision)], IN_THE_WAY_OF_A_KILL) || !needsSettling(decision)) return ok(undefined);
   state.ledgerUsed = true;
   return state.ledger.intend(decision);
 }
 
 function settle(state: State, outcome: Outcome): void {
-  if (commit(state, [outcomeWrite(outcome)])) return;
+  if (commit(state, [outcomeWrite(outcome)], IN_THE_WAY_OF_A_KILL)) return;
   state.ledgerUsed = true;
   // Where this fails too the action is settled once more at the next start, which finds it done: harmless.
   state.ledger.settle(outcome);
@@ -213,9 +216,9 @@ function closeStore(state: State): void {
 }
 
 /** True when the rows are in the database; false when they wait in memory (or found no room there). */
-function commit(state: State, writes: readonly Write[]): boolean {
+function commit(state: State, writes: readonly Write[], mayRetry = true): boolean {
   if (writes.length === 0) return true;
-  for (let attempt = 0; attempt < 2 && usable(state); attempt++) {
+  for (let attempt = 0; attempt < 2 && usable(state, mayRetry); attempt++) {
     if (guarded(state, (open) => transact(state, open, writes)) !== undefined) return true;
   }
   for (const write of writes) state.pending.push(write);
@@ -223,11 +226,11 @@ function commit(state: State, writes: readonly Write[]): boolean {
 }
 
 /** Retries an outage that is due, notices a replaced file, and answers whether there is a database to write to. */
-function usable(state: State): boolean {
+function usable(state: State, mayRetry = true): boolean {
   if (state.closed) return false;
   const nowMonotonicMs = state.options.clock.monotonicMs();
   if (state.outage !== undefined) {
-    if (nowMonotonicMs < state.outage.nextRetryAtMonotonicMs) return false;
+    if (!mayRetry || nowMonotonicMs < state.outage.nextRetryAtMonotonicMs) return false;
     return recover(state, state.outage);
   }
   if (nowMonotonicMs - state.identityCheckedAtMonotonicMs >= IDENTITY_CHECK_EVERY_MS) {

@@ -25,8 +25,22 @@ export function build(): string {
   if (!existsSync(join(ROOT, "node_modules", "commander"))) {
     throw new Error("the dependencies are not installed. Run: bun install --frozen-lockfile");
   }
-  mkdirSync(join(ROOT, "dist"), { recursive: true });
-  const unfinished = `${EXECUTABLE}.building-${process.pid}`;
+  // The name of the file is part of its bytes, so the same source gives the same bytes only under the same name.
+  const workshop = join(ROOT, "dist", `.building-${process.pid}`);
+  const unfinished = join(workshop, "algo-monitor");
+  mkdirSync(workshop, { recursive: true });
+  try {
+    compile(unfinished);
+    smokeRun(unfinished);
+    // A rename replaces an executable that is running; writing into it would fail with "text file busy".
+    renameSync(unfinished, EXECUTABLE);
+  } finally {
+    rmSync(workshop, { recursive: true, force: true });
+  }
+  return EXECUTABLE;
+}
+
+function compile(outfile: string): void {
   const result = Bun.spawnSync(
     [
       process.execPath,
@@ -40,23 +54,12 @@ export function build(): string {
       "--reject-unresolved",
       ...defines(),
       "src/main.ts",
-      `--outfile=${unfinished}`,
+      `--outfile=${outfile}`,
     ],
     { cwd: ROOT, stdout: "pipe", stderr: "pipe" },
   );
   const said = `${result.stdout}${result.stderr}`.trim();
-  if (!result.success || !existsSync(unfinished)) {
-    rmSync(unfinished, { force: true });
-    throw new Error(explain(said));
-  }
-  try {
-    smokeRun(unfinished);
-    // A rename replaces an executable that is running; writing into it would fail with "text file busy".
-    renameSync(unfinished, EXECUTABLE);
-  } finally {
-    rmSync(unfinished, { force: true });
-  }
-  return EXECUTABLE;
+  if (!result.success || !existsSync(outfile)) throw new Error(explain(said));
 }
 
 function defines(): string[] {

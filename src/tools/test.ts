@@ -7,14 +7,28 @@ const ROOT = join(import.meta.dir, "..", "..");
 
 interface Suite {
   readonly files: readonly string[];
+  /** Options of `bun test`. Only the unit tests run side by side: the others boot hosts or build. */
+  readonly options: readonly string[];
   readonly says: string;
 }
 
 const SUITES: Readonly<Record<string, Suite>> = {
-  unit: { files: ["src/**/*.test.ts"], says: "unit, contract and boundary tests" },
-  binary: { files: ["test/binary/*.test.ts"], says: "tests of the built executable and of a release folder" },
-  host: { files: ["test/host/*.test.ts"], says: "short tests in throw-away hosts with a systemd of their own" },
-  full: { files: ["test/host/full/*.test.ts"], says: "long proofs in throw-away hosts" },
+  unit: {
+    files: ["src/**/*.test.ts"],
+    options: ["--parallel", "--timeout=30000"],
+    says: "unit, contract and boundary tests",
+  },
+  binary: {
+    files: ["test/binary/*.test.ts"],
+    options: ["--timeout=60000"],
+    says: "tests of the built executable and of a release folder",
+  },
+  host: {
+    files: ["test/host/*.test.ts"],
+    options: [],
+    says: "short tests in throw-away hosts with a systemd of their own",
+  },
+  full: { files: ["test/host/full/*.test.ts"], options: [], says: "long proofs in throw-away hosts" },
 };
 
 export interface Tally {
@@ -39,7 +53,7 @@ async function runSuite(name: string, suite: Suite): Promise<Tally> {
     console.log(`no test file matches ${suite.files.join(", ")}`);
     return { passed: 0, failed: 1 };
   }
-  const run = Bun.spawn([process.execPath, "test", ...files.map((file) => `./${file}`)], {
+  const run = Bun.spawn([process.execPath, "test", ...suite.options, ...files.map((file) => `./${file}`)], {
     cwd: ROOT,
     stdin: "ignore",
     stdout: "inherit",

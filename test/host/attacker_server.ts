@@ -69,6 +69,8 @@ async function listenUdp(port: number): Promise<void> {
         peer = { port: fromPort, address: fromAddress };
         report(port, "data", data.toString("utf8"));
       },
+      // A killed shell's port answers with an ICMP error, which is what we want to see.
+      error: () => report(port, "close"),
     },
   });
   peers.set(port, {

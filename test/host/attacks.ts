@@ -50,12 +50,12 @@ export function loadAttacks(): Attack[] {
     .map((line) => attackSchema.parse(JSON.parse(line)));
 }
 
-/** The first payload of each family, direction and transport. */
+/** The first payload of each family, direction and transport, of those that Debian has the program for. */
 export function onePerFamily(attacks: readonly Attack[]): Attack[] {
   const first = new Map<string, Attack>();
   for (const attack of attacks) {
     const key = `${attack.family} ${attack.kind} ${attack.transport}`;
-    if (!first.has(key)) first.set(key, attack);
+    if (!first.has(key) && attack.debian_package !== null) first.set(key, attack);
   }
   return [...first.values()];
 }

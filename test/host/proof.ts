@@ -7,6 +7,8 @@ import type { ShapeProcess } from "./shapes.ts";
 import type { Host } from "./testhost.ts";
 
 const SCANS_ALLOWED = 2;
+/** A scan is counted before what it found is dealt with. */
+const SETTLE_MS = 1000;
 
 /** A reverse shell of our own, for tests that need any one. */
 export const PLAIN_SHELL: Attack = {
@@ -35,8 +37,8 @@ export interface AttackVerdict {
 }
 
 /**
- * Runs attacks together and judges them after two scans. A scan may come before the shape is complete or before it was
- * read: then the run counts what was left standing, and `run.worked` says whether the attacker saw output first.
+ * Runs attacks together and judges them after two scans. Each is looked at the moment its attacker has output; a scan may
+ * still be faster, then nothing of it is left to be looked at and only what stands after two scans counts.
  */
 export async function judgeAttacks(
   host: Host,
@@ -44,11 +46,16 @@ export async function judgeAttacks(
   firstPort: number,
   users: readonly string[],
 ): Promise<AttackVerdict[]> {
+  const standing = new Map<AttackRun, Standing>();
   const runs = await Promise.all(
-    attacks.map((attack, index) => runAttack(host, attack, firstPort + index, users[index % users.length] ?? "root")),
+    attacks.map(async (attack, index) => {
+      const run = await runAttack(host, attack, firstPort + index, users[index % users.length] ?? "root");
+      for (const [key, stands] of await standingOf(host, [run])) standing.set(key, stands);
+      return run;
+    }),
   );
-  const standing = await standingOf(host, runs);
   await waitForScans(host, SCANS_ALLOWED);
+  await Bun.sleep(SETTLE_MS);
   const later = await standingOf(host, runs);
   const recorded = await documents(host);
   const killedPids = new Set(recorded.flatMap((document) => document.algo_monitor.outcome?.killed_pids ?? []));

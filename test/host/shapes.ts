@@ -30,11 +30,25 @@ export interface Shape {
 const INTERPRETER =
   /\/(ba|da|z|k|a)?sh$|busybox$|python[\d.]*$|perl[\d.]*$|ruby[\d.]*$|php[\d.]*$|lua[\d.]*$|node(js)?$|tclsh[\d.]*$|gawk$/;
 
+const SCRIPT = "/opt/testhost/shape.py";
+const written = new WeakMap<Host, Promise<void>>();
+
+/** Puts the script into a host once; several may ask at the same time. */
+async function scriptIn(host: Host): Promise<void> {
+  const known = written.get(host);
+  if (known !== undefined) return known;
+  const writing = Bun.file(join(import.meta.dir, "shape.py"))
+    .text()
+    .then((text) => host.writeFile(SCRIPT, text, 0o755));
+  written.set(host, writing);
+  return writing;
+}
+
 /** The shape of each unit (or pid). */
 export async function shapesOf(host: Host, units: readonly string[]): Promise<ReadonlyMap<string, Shape>> {
   if (units.length === 0) return new Map();
-  await host.writeFile("/opt/testhost/shape.py", await Bun.file(join(import.meta.dir, "shape.py")).text(), 0o755);
-  const text = await host.must(`python3 /opt/testhost/shape.py ${units.join(" ")}`);
+  await scriptIn(host);
+  const text = await host.must(`python3 ${SCRIPT} ${units.join(" ")}`);
   return new Map(Object.entries<Shape>(JSON.parse(text)));
 }
 

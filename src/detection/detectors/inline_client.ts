@@ -38,7 +38,7 @@ function inspect(view: HostView, process: Process): EventDraft | undefined {
   // A shell's every command is a child; a shell on a connection is the wired_shell detector's.
   if (!CODE_WITHOUT_A_PLACE.includes(origin) || (program.shell && view.scriptOf(process).kind !== "file")) return undefined;
   for (const { socket } of remoteSockets(view, process)) {
-    const facts = conversation(view, socket, children);
+    const facts = conversation(view, process, socket, children);
     if (facts === undefined) continue;
     const fields: Fields = { ...processFields(view, process), ...connectionFields(socket), "shell.holder.kind": origin, ...facts };
     return derived("inline_client", "inline-code-started-child", process, fields, {
@@ -50,20 +50,28 @@ function inspect(view: HostView, process: Process): EventDraft | undefined {
   return undefined;
 }
 
-function conversation(view: HostView, socket: InternetSocket, children: readonly Process[]): Fields | undefined {
+function conversation(view: HostView, process: Process, socket: InternetSocket, children: readonly Process[]): Fields | undefined {
   const { traffic, remote } = socket;
   if (traffic === undefined || remote === undefined || isLoopback(remote.address)) return undefined;
   if (traffic.bytesReceived === 0) return undefined;
   return {
     "client.direction": socket.direction === "accepted" ? "accepted" : "connected",
     "client.remote_spoke_first": traffic.bytesSent === 0,
+    // The kernel counts in its ticks (1 to 10 ms): an answer within one tick has the same age as the question.
     "client.last_word_ours": traffic.bytesSent > 0 && traffic.lastSentAgoMs <= traffic.lastReceivedAgoMs,
+    // A client between two requests sleeps or waits for its child; a command loop sleeps on the connection.
+    "client.waits_for_remote": sleepsOn(view, process, socket),
     "client.child_running": children.length > 0,
     "client.child_answers": children.some((child) => {
       const afterReceivedMs = traffic.lastReceivedAgoMs - (view.atMs - child.startedAtMs);
       return afterReceivedMs >= -CLOCK_SLACK_MS && afterReceivedMs <= COMMAND_TO_CHILD_MS;
     }),
   };
+}
+
+function sleepsOn(view: HostView, process: Process, socket: InternetSocket): boolean {
+  const fd = view.blockedRead(process);
+  return view.descriptors(process).some((descriptor) => descriptor.fd === fd && descriptor.channel === `socket:${socket.inode}`);
 }
 
 export function isLoopback(address: string): boolean {

@@ -93,7 +93,6 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     direction === "accepted" ? acceptedOrigin(view, process, source) : connectedOrigin(view, process, source, sink);
   if (origin === "login-service") return [];
   const program = view.program(process);
-  const script = view.scriptOf(process);
   const fields: Fields = {
     ...processFields(view, process),
     ...connectionFields(source.socket),
@@ -101,7 +100,7 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     "shell.wiring": wiring,
     "shell.path": describePath(process, source, sink),
     "shell.interpreter": program.interpreter,
-    "shell.stdin_commands": script.kind === "stdin",
+    "shell.stdin_commands": group.some((wired) => view.scriptOf(wired.process).kind === "stdin"),
     "shell.same_connection": source.socket.inode === sink.socket.inode,
     "shell.in_service": isInService(view, process),
     "shell.holder.kind": origin,

@@ -3,6 +3,7 @@
 import ipaddr from "ipaddr.js";
 import { RE2JS } from "re2js";
 import { messageOf, unreachable } from "../../core/result.ts";
+import { safeText } from "../safe_text.ts";
 import type { Comparison, Modifiers, TimePart, Transform } from "./modifiers.ts";
 import { compilePattern, hasWildcard, type Part, parsePattern, plainOf } from "./pattern.ts";
 import { slotOf } from "./view.ts";
@@ -300,7 +301,9 @@ function isoWeekOf(date: Date): number {
   return 1 + Math.floor((thursdayMs - Date.UTC(new Date(thursdayMs).getUTCFullYear(), 0, 1)) / (7 * dayMs));
 }
 
-/** In quotes, bounded. */
+/** In quotes, escaped and bounded. */
 export function shown(text: string): string {
-  return JSON.stringify(text.length > 160 ? `${text.slice(0, 160)}...` : text);
+  return `"${safeText(text, SHOWN_CHARACTERS_MAX)}"`;
 }
+
+const SHOWN_CHARACTERS_MAX = 160;

@@ -44,12 +44,14 @@ export const EVERYDAY: readonly Innocent[] = [
     run: unit(
       "apt-get install -y -o Dir::Etc::sourcelist=/opt/innocent/apt.list -o Dir::Etc::sourceparts=- inn-slow </dev/null",
     ),
+    cleanup: "dpkg --purge --force-all inn-slow",
   },
   {
     name: "dpkg configures a package",
     setup:
       "cp -a /var/lib/dpkg /opt/innocent/dpkg; dpkg --admindir=/opt/innocent/dpkg --unpack /opt/innocent/repo/inn-other.deb",
     run: unit("dpkg --admindir=/opt/innocent/dpkg --configure inn-other"),
+    cleanup: "rm -rf /opt/innocent/dpkg",
   },
   { name: "make builds a C project", setup: cProject(), run: unit("cd /tmp/cproject && make -j2", "alice") },
   {
