@@ -1,7 +1,7 @@
 /** Facts of processes and connections as ECS fields. The same for events of sources and of detectors. */
 import type { Fields, SocketRef } from "./nouns.ts";
 import { isHiddenPath, isTemporaryPath } from "./place.ts";
-import type { Process } from "./process.ts";
+import { type Process, processKey } from "./process.ts";
 import type { InternetSocket } from "./socket.ts";
 import type { HostView } from "./view.ts";
 
@@ -38,6 +38,7 @@ export function processFields(view: HostView, process: Process): Fields {
     "process.trusted_name": view.isTrustedByName(process),
     "process.tty": process.terminalDevice !== 0,
     ...(unit === undefined ? {} : { "process.unit": unit.name }),
+    "process.lineage": lineageOf(view, process),
     ...(parent === undefined ? {} : parentFields(view, parent)),
   };
 }
@@ -84,4 +85,16 @@ export function socketRef(socket: InternetSocket): SocketRef {
     remoteAddress: socket.remote?.address ?? "",
     remotePort: socket.remote?.port ?? 0,
   };
+}
+
+/**
+ * What a process cannot leave by forking: its unit (a service, or the scope of one login), else its cgroup, else the
+ * topmost ancestor of its session. Folds the repeats of one cause.
+ */
+export function lineageOf(view: HostView, process: Process): string {
+  const unit = view.unit(process);
+  if (unit !== undefined) return unit.name;
+  if (process.cgroup !== "" && process.cgroup !== "/") return process.cgroup;
+  const leader = view.processes.get(process.sessionId) ?? process;
+  return `session ${processKey(leader.ref)}`;
 }

@@ -5,6 +5,7 @@
 import { exceptionFacts, matchesException } from "../core/exception.ts";
 import type { ActionPlan, Decision, DecisionBase, Finding, ResponseKind, SocketRef } from "../core/nouns.ts";
 import { type Process, type ProcessRef, processKey, sameProcess } from "../core/process.ts";
+import { lineageOf } from "../core/render.ts";
 import type { HostView } from "../core/view.ts";
 import type { KillBudget } from "./budget.ts";
 import { untouchable } from "./never_touch.ts";
@@ -173,17 +174,6 @@ function incidentOf(finding: Finding, view: HostView): { rule: string; executabl
     lineage: process === undefined ? finding.foldKey : lineageOf(view, process),
     peer: String(fields["peer.ip"] ?? ""),
   };
-}
-
-/** The topmost ancestor of a process within its own unit or session: what a retry loop cannot leave. */
-export function lineageOf(view: HostView, process: Process): string {
-  const unit = view.unit(process)?.name;
-  let top = process;
-  for (const ancestor of view.ancestors(process)) {
-    if (ancestor.ref.pid === 1 || view.unit(ancestor)?.name !== unit || ancestor.sessionId !== process.sessionId) break;
-    top = ancestor;
-  }
-  return `${unit ?? ""}/${processKey(top.ref)}`;
 }
 
 function alive(view: HostView, ref: ProcessRef): Process | undefined {

@@ -42,7 +42,7 @@ const CONNECTION = [
   "peer.port",
 ];
 const SHELL = FIELDS.map((field) => field.name).filter(
-  (name) => name.startsWith("shell.") && name !== "shell.certain" && name !== "shell.holder.verified",
+  (name) => name.startsWith("shell."),
 );
 const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
 

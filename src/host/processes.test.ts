@@ -64,7 +64,7 @@ describe("descriptors of real processes", () => {
     expect(descriptor(reader.read(), ref.pid, 50)).toMatchObject({ reads: true, writes: false });
     child.stdin.write("go\n");
     await child.stdin.flush();
-    await until(() => descriptor(reader.read(), ref.pid, 50).writes);
+    await child.stdout.getReader().read(); // it says that it has turned
     expect(descriptor(reader.read(), ref.pid, 50)).toMatchObject({ reads: false, writes: true });
   });
 

@@ -80,20 +80,11 @@ export function createProcessReader(options: ProcessReaderOptions): ProcessReade
   function read({ descriptors = true }: { readonly descriptors?: boolean } = {}): ProcessSweep {
     const monotonicMs = clock.monotonicMs();
     const nowMs = clock.nowMs();
-    const sweep: Sweep = {
-      number: ++sweeps,
-      nowMs,
-      monotonicMs,
-      bootMs: nowMs - uptimeMs(root),
-      withDescriptors: descriptors,
-      descriptors: new Map(),
-      descriptorsLeft: descriptorsTotalMax,
-      vanished: 0,
-      unreadable: 0,
-      unreadableDescriptors: 0,
-      cutDescriptors: 0,
-      cutArguments: 0,
-    };
+    const sweep = newSweep(
+      { number: ++sweeps, nowMs, monotonicMs, bootMs: nowMs - uptimeMs(root) },
+      descriptors,
+      descriptorsTotalMax,
+    );
     const listed = listNumbers(root, ".", processesMax);
     if (listed.status < 0) sweep.unreadable++;
     const processes: Process[] = [];
@@ -164,6 +155,20 @@ export function createProcessReader(options: ProcessReaderOptions): ProcessReade
     sweep.descriptors.set(pid, found.descriptors);
     return found.cut ? Math.max(found.descriptors.length, descriptorReader.count(directory)) : found.descriptors.length;
   }
+}
+
+function newSweep(time: SweepTime, withDescriptors: boolean, descriptorsLeft: number): Sweep {
+  return {
+    ...time,
+    withDescriptors,
+    descriptors: new Map(),
+    descriptorsLeft,
+    vanished: 0,
+    unreadable: 0,
+    unreadableDescriptors: 0,
+    cutDescriptors: 0,
+    cutArguments: 0,
+  };
 }
 
 interface Seen {

@@ -137,6 +137,14 @@ export async function documents(host: Host): Promise<AlertDocument[]> {
     .map((line) => documentSchema.parse(JSON.parse(line)));
 }
 
+/** Pids of all findings behind alerts of severity ALERT, also of those that were folded and not told again. */
+export async function accusedPids(host: Host): Promise<ReadonlySet<number>> {
+  const query =
+    "SELECT DISTINCT r.pid FROM finding_rows r JOIN findings f ON f.id = r.alert_id WHERE f.severity = 'ALERT'";
+  const rows = await host.must(`sqlite3 -readonly ${HOME}/algo-monitor.db "${query}"`);
+  return new Set(rows.split("\n").filter(Boolean).map(Number));
+}
+
 /** Sets keys of the configuration; values as JSON text. The daemon reloads by itself. */
 export async function configure(host: Host, keys: Readonly<Record<string, unknown>>): Promise<void> {
   for (const [key, value] of Object.entries(keys)) {

@@ -2,7 +2,7 @@
 import { type Attack, type AttackRun, answers, endAttack, runAttack, type Standing, standingOf } from "./attacks.ts";
 import type { Innocent } from "./innocents/row.ts";
 import { findDead, startInnocents, stopInnocents, WATCH_MS } from "./innocents.ts";
-import { alerts, documents, status, waitForScans } from "./product.ts";
+import { accusedPids, alerts, documents, status, waitForScans } from "./product.ts";
 import type { ShapeProcess } from "./shapes.ts";
 import type { Host } from "./testhost.ts";
 
@@ -59,9 +59,7 @@ export async function judgeAttacks(
   const later = await standingOf(host, runs);
   const recorded = await documents(host);
   const killedPids = new Set(recorded.flatMap((document) => document.algo_monitor.outcome?.killed_pids ?? []));
-  const alertedPids = new Set(
-    recorded.filter((document) => document.algo_monitor.severity === "ALERT").map((document) => document.process?.pid),
-  );
+  const alertedPids = await accusedPids(host);
   const verdicts = await Promise.all(
     runs.map(async (run): Promise<AttackVerdict> => {
       const stands = standing.get(run) ?? { shape: { processes: [], sockets: [] }, wired: [] };

@@ -107,6 +107,8 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     "shell.holder.pid": controller.ref.pid,
     "shell.holder.executable": controller.executable?.path ?? "",
     "shell.holder.command_line": controller.argv.join(" "),
+    "shell.on_terminal": source.through.includes("terminal"),
+    "shell.child_answers": group.some((wired) => childAnswers(view, wired)),
     ...trafficFields(source.socket),
   };
   return [derived("wired_shell", "shell-wired", process, fields, subjectOf(group))];
@@ -158,14 +160,29 @@ function isInService(view: HostView, process: Process): boolean {
   return unit !== undefined && unit.name.endsWith(".service") && !unit.transient && isServedByUnit(view, process);
 }
 
-/** Payload counters; absent where the kernel does not tell, and then no rule that needs them can match. */
+/** A command that the interpreter started writes its output to the connection. */
+function childAnswers(view: HostView, { process, source }: Wired): boolean {
+  const channel = `socket:${source.socket.inode}`;
+  const carriers = new Set(source.hops.map((hop) => hop.ref.pid));
+  return view
+    .children(process.ref.pid)
+    .filter((child) => !carriers.has(child.ref.pid) && child.executable?.inode !== process.executable?.inode)
+    .some((child) => view.descriptors(child).some((descriptor) => (descriptor.fd === 1 || descriptor.fd === 2) && descriptor.channel === channel));
+}
+
+/**
+ * Payload counters; absent where the kernel does not tell, and then no rule that needs them can match. The kernel counts
+ * in ticks of 1 to 10 ms: an answer within one tick is as old as its question, and nobody can say whose word was last.
+ */
 function trafficFields(socket: InternetSocket): Fields {
   const traffic = socket.traffic;
   if (traffic === undefined) return {};
+  const talked = traffic.bytesReceived > 0 && traffic.bytesSent > 0;
   return {
     "shell.remote_spoke_first": traffic.bytesReceived > 0 && traffic.bytesSent === 0,
-    "shell.last_word_ours": traffic.bytesReceived > 0 && traffic.bytesSent > 0 && traffic.lastSentAgoMs <= traffic.lastReceivedAgoMs,
-    "shell.local_spoke": traffic.bytesSent > 0,
+    "shell.remote_spoke": traffic.bytesReceived > 0,
+    "shell.last_word_ours": talked && traffic.lastSentAgoMs < traffic.lastReceivedAgoMs,
+    "shell.last_words_together": talked && traffic.lastSentAgoMs === traffic.lastReceivedAgoMs,
   };
 }
 

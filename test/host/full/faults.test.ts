@@ -100,6 +100,7 @@ describe("faults", () => {
     await Bun.sleep(8000);
     await aShellStillDies();
     await waitUntil("the storm is over", async () => (await host.pidsOf("storm")).length === 0, 120_000);
+    console.log((await host.must("journalctl -q -o cat -u storm --no-pager | grep processes")).trim());
     const after = await status(host);
     expect(after.pid).toBe(before.pid);
     const due = Math.floor((Date.now() - startedAt) / INTERVAL_MS);
