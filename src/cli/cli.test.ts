@@ -247,6 +247,14 @@ test("rules list shows refused rules with their place and exits 3", async () => 
   expect(ran.out).toMatch(/bad\.yml:2:1/);
 });
 
+test("rules show prints a description of several lines as one paragraph", async () => {
+  const rules = join(import.meta.dir, "..", "..", "rules");
+  const ran = await host.run(["rules", "show", "reverse_shell", "--dir", rules], { uid: 1000 });
+  expect(ran.exit).toBe(0);
+  expect(ran.out).toContain("\n\nA command interpreter takes its input from");
+  expect(ran.out).not.toContain("\\n");
+});
+
 describe("the command tree", () => {
   test("every command has a summary, a description, and --json unless it prints no data", async () => {
     const without = new Set(["run", "completion", "rules", "config", "help"].map((name) => `algo-monitor ${name}`));

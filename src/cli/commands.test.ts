@@ -401,6 +401,21 @@ const ROWS: readonly Row[] = [
     exit: 0,
     out: /^algo-monitor /,
   },
+  {
+    name: "version names the database it writes, as the installer reads it",
+    argv: ["version", "--json"],
+    daemon: "none",
+    uid: 1000,
+    exit: 0,
+    out: /"schema": [1-9][0-9]*,?\n/,
+  },
+  {
+    name: "scan exits 3 when the daemon's rules would not see everything",
+    argv: ["scan"],
+    daemon: { scan: async () => fail("invalid", "a sweep would see nothing: there is no rule") },
+    exit: 3,
+    error: /a sweep would see nothing/,
+  },
   { name: "-V is version", argv: ["-V"], daemon: "none", uid: 1000, exit: 0, out: /^algo-monitor / },
   {
     name: "completion needs neither root nor daemon",

@@ -1,9 +1,10 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KEY_NAMES } from "../config/schema.ts";
 import { pathsOf } from "../core/paths.ts";
+import { fail, ok } from "../core/result.ts";
 import { configCommand } from "./config.ts";
 import { fakeHost } from "./world.fixture.ts";
 
@@ -29,7 +30,7 @@ async function run(argv: readonly string[], text?: string): Promise<Ran> {
   mkdirSync(home);
   const file = join(home, "config.json");
   if (text !== undefined) writeFileSync(file, text);
-  const cli = host.cli({ paths: pathsOf({ ALGO_HOME: home }) });
+  const cli = host.cli({ paths: pathsOf({ ALGO_HOME: home, ALGO_RUN: home }) });
   await configCommand(cli).parseAsync([...argv], { from: "user" });
   const { out, error, exit } = cli.ran();
   return { out, error, exit: exit ?? -1, text: existsSync(file) ? readFileSync(file, "utf8") : "" };
@@ -91,6 +92,45 @@ describe("set", () => {
   test.each(rows)("%s", async (_name, argv, text, expected) => {
     const ran = await run(argv, text);
     expect([ran.exit, ran.error, ran.text]).toEqual([0, "", expected]);
+  });
+});
+
+describe("an edit and the daemon", () => {
+  afterEach(() => rmSync(join(host.folder, "config.json"), { force: true }));
+
+  async function set(...argv: readonly string[]): Promise<{ readonly out: string; readonly exit: number | undefined }> {
+    writeFileSync(join(host.folder, "config.json"), '{"MODE": "enforce"}');
+    return host.run(["config", "set", ...argv]);
+  }
+
+  test("without a daemon the file is changed, and that is said", async () => {
+    const { out, exit } = await set("MODE", "monitor");
+    expect([exit, out]).toEqual([
+      0,
+      expect.stringContaining("The daemon does not run; it reads the file when it starts."),
+    ]);
+  });
+
+  test("a running daemon is told key, value and who, once, and only of a change", async () => {
+    const told: unknown[] = [];
+    const stop = await host.startDaemon({
+      config_edited: async (params, { user, uid }) => {
+        told.push({ ...params, user, uid });
+        return ok({ changed: true, configGeneration: 8, problems: [] });
+      },
+    });
+    expect((await set("MODE", "monitor")).out).toContain("Generation 8 of the configuration is in force.");
+    expect((await set("MODE", "enforce")).out).toContain('is "enforce" already');
+    expect((await set("MODE", "off")).exit).toBe(2);
+    expect(told).toEqual([{ key: "MODE", value: '"monitor"', user: "alice", uid: process.getuid?.() ?? -1 }]);
+    await stop();
+  });
+
+  test("a daemon that does not take it is no failure of the edit", async () => {
+    const stop = await host.startDaemon({ config_edited: async () => fail("io", "not now") });
+    const { out, exit } = await set("MODE", "monitor");
+    expect([exit, out]).toEqual([0, expect.stringContaining("did not take the audit entry: not now")]);
+    await stop();
   });
 });
 

@@ -1,4 +1,4 @@
-/** `config`: checks, shows, explains and edits the config file. Reads and writes the file itself; needs no daemon. */
+/** `config`: checks, shows, explains and edits the config file. Needs no daemon; one that runs is told of an edit. */
 import { Command } from "commander";
 import { editConfigFile, setKey, valueFromText } from "../config/edit.ts";
 import { readBounded } from "../config/file.ts";
@@ -8,11 +8,10 @@ import { formatProblem, type Problem } from "../config/problem.ts";
 import { KEY_NAMES, keyFacts } from "../config/schema.ts";
 import { configJsonSchema, schemaAt } from "../config/schema_json.ts";
 import { fail, ok } from "../core/result.ts";
-import { loadRules } from "../detection/rules.ts";
 import { type Answered, type JsonOption, paintOf, present, withJson } from "./action.ts";
-import { type Asked, asCommandFault, refuse } from "./client.ts";
+import { type Asked, asCommandFault, askDaemon, refuse } from "./client.ts";
 import { EXIT } from "./exit.ts";
-import { ruleFiles } from "./rule_files.ts";
+import { rulesOf } from "./rule_files.ts";
 import { pairs, plural, printable } from "./text.ts";
 import type { Cli } from "./world.ts";
 
@@ -51,10 +50,15 @@ export function configCommand(cli: Cli): Command {
   show.action((file: string | undefined, options: JsonOption) => present(cli, options, runShow(cli, file)));
   explain.action((key: string | undefined, options: JsonOption) => present(cli, options, runExplain(cli, key)));
   schema.action((options: JsonOption) => present(cli, options, runSchema()));
-  set.action((key: string, value: string, options: JsonOption) => present(cli, options, runSet(cli, key, value)));
+  set.action(async (key: string, value: string, options: JsonOption) =>
+    present(cli, options, await runSet(cli, key, value)),
+  );
   newKeys.action((file: string | undefined, options: JsonOption) => present(cli, options, runNewKeys(cli, file)));
   return command;
 }
+
+/** As the control protocol takes it. */
+const AUDITED_CHARACTERS_MAX = 1_000;
 
 interface Loaded {
   readonly file: string;
@@ -72,12 +76,9 @@ function load(cli: Cli, given: string | undefined): Asked<Loaded> {
 
 /** Undefined where the rules cannot be read, as without root: then nothing is said about rule names. */
 function knownRules(cli: Cli): readonly string[] | undefined {
-  const files = ruleFiles([
-    { folder: cli.paths.rulesDirectory, origin: "own" },
-    { folder: cli.paths.siteRulesDirectory, origin: "site" },
-  ]);
-  if (!files.ok) return undefined;
-  const names = loadRules(files.value).rules.flatMap((rule) => [rule.ref.name, rule.ref.id]);
+  const loaded = rulesOf(cli.paths);
+  if (!loaded.ok) return undefined;
+  const names = loaded.value.rules.flatMap((rule) => [rule.ref.name, rule.ref.id]);
   return names.length === 0 ? undefined : names;
 }
 
@@ -189,7 +190,7 @@ function runSchema(): Answered {
   return ok({ json, text: `${JSON.stringify(json, null, 2)}\n` });
 }
 
-function runSet(cli: Cli, key: string, typed: string): Answered {
+async function runSet(cli: Cli, key: string, typed: string): Promise<Answered> {
   const file = cli.paths.configFile;
   const path = key.split(".");
   const [name = ""] = path;
@@ -214,10 +215,30 @@ function runSet(cli: Cli, key: string, typed: string): Answered {
   }
   const { changed } = edit.value;
   const shown = printable(JSON.stringify(value.value), 200);
-  const done = changed
-    ? `${printable(key)} is ${shown} now. A running daemon takes it over within seconds.`
-    : `${printable(key)} is ${shown} already.`;
-  return ok({ json: { file, key, value: value.value, changed }, text: `${printable(file)}: ${done}\n` });
+  const told = changed ? await tellDaemon(cli, key, value.value) : undefined;
+  const done =
+    told === undefined ? `${printable(key)} is ${shown} already.` : `${printable(key)} is ${shown} now. ${told.text}`;
+  const json = { file, key, value: value.value, changed, configGeneration: told?.generation ?? null };
+  return ok({ json, text: `${printable(file)}: ${done}\n` });
+}
+
+/** The daemon takes an edit over at once and records who made it; without one the file waits for the next start. */
+async function tellDaemon(
+  cli: Cli,
+  key: string,
+  value: unknown,
+): Promise<{ readonly text: string; readonly generation?: number }> {
+  const shown = JSON.stringify(value).slice(0, AUDITED_CHARACTERS_MAX);
+  const asked = await askDaemon(cli, "config_edited", { key: key.slice(0, AUDITED_CHARACTERS_MAX), value: shown });
+  if (asked.ok) {
+    const generation = asked.value.configGeneration;
+    return { text: `Generation ${generation} of the configuration is in force.`, generation };
+  }
+  if (asked.fault.exit === EXIT.notRunning)
+    return { text: "The daemon does not run; it reads the file when it starts." };
+  return {
+    text: `The daemon reads the file by itself; it did not take the audit entry: ${printable(asked.fault.message)}.`,
+  };
 }
 
 function runNewKeys(cli: Cli, given: string | undefined): Answered {

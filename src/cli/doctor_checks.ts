@@ -3,11 +3,10 @@ import { existsSync, readFileSync, readlinkSync, statfsSync, statSync } from "no
 import { release } from "node:os";
 import { parseConfig } from "../config/load.ts";
 import type { Result } from "../core/result.ts";
-import { loadRules } from "../detection/rules.ts";
 import { askDaemon } from "./client.ts";
 import type { Check, Finding } from "./doctor.ts";
 import { EXIT } from "./exit.ts";
-import { ruleFiles } from "./rule_files.ts";
+import { rulesOf } from "./rule_files.ts";
 import { bytes, plural, printable } from "./text.ts";
 import type { Cli } from "./world.ts";
 
@@ -217,10 +216,7 @@ function config(cli: Cli): Finding {
 }
 
 function rules(cli: Cli): Finding {
-  const found = ruleFiles([
-    { folder: cli.paths.rulesDirectory, origin: "own" },
-    { folder: cli.paths.siteRulesDirectory, origin: "site" },
-  ]);
+  const found = rulesOf(cli.paths);
   if (!found.ok) {
     const { exit, message, remedy } = found.fault;
     return {
@@ -229,7 +225,7 @@ function rules(cli: Cli): Finding {
       remedy: exit === EXIT.notPermitted ? "sudo algo-monitor doctor" : (remedy ?? "install algo-monitor again"),
     };
   }
-  const loaded = loadRules(found.value);
+  const loaded = found.value;
   if (loaded.rules.length === 0)
     return {
       state: "fails",

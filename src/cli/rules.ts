@@ -1,7 +1,8 @@
 /** `rules list` and `rules show`: the rules as the daemon loads them, read from the rule folders. */
 import { Command } from "commander";
 import { ok } from "../core/result.ts";
-import type { Rule, RuleFile } from "../detection/rules.ts";
+import type { LoadedRules } from "../daemon/rule_files.ts";
+import type { Rule } from "../detection/rules.ts";
 import { type Answered, type JsonOption, paintOf, present, withJson } from "./action.ts";
 import { type Asked, refuse } from "./client.ts";
 import { EXIT } from "./exit.ts";
@@ -35,11 +36,10 @@ export function rulesCommand(cli: Cli): Command {
 }
 
 async function listRules(cli: Cli, options: RulesOptions): Promise<Answered> {
-  // The rule engine is loaded by those who list rules only.
-  const { describeRuleProblem, loadRules } = await import("../detection/rules.ts");
-  const files = await filesOf(cli, options);
-  if (!files.ok) return files;
-  const { rules, problems } = loadRules(files.value);
+  const { describeRuleProblem } = await import("../detection/rules.ts");
+  const loaded = await load(cli, options);
+  if (!loaded.ok) return loaded;
+  const { rules, problems } = loaded.value;
   const rows = rules.map((rule) => [
     rule.ref.name,
     rule.level,
@@ -59,12 +59,9 @@ async function listRules(cli: Cli, options: RulesOptions): Promise<Answered> {
 }
 
 async function showRule(cli: Cli, name: string, options: RulesOptions): Promise<Answered> {
-  const { loadRules } = await import("../detection/rules.ts");
-  const files = await filesOf(cli, options);
-  if (!files.ok) return files;
-  const rule = loadRules(files.value).rules.find(
-    ({ ref }) => ref.name === name || ref.id.toLowerCase() === name.toLowerCase(),
-  );
+  const loaded = await load(cli, options);
+  if (!loaded.ok) return loaded;
+  const rule = loaded.value.rules.find(({ ref }) => ref.name === name || ref.id.toLowerCase() === name.toLowerCase());
   if (rule === undefined)
     return refuse(
       "gone",
@@ -123,14 +120,11 @@ function ruleText(cli: Cli, rule: Rule): string {
     ["file", rule.file],
   ] as const;
   const normal = rule.falsePositives.map((line) => `  - ${printable(line)}\n`).join("");
-  return `${paint(rule.ref.name, "bold")}: ${printable(rule.title)}\n\n${pairs(rows.map(([name, value]) => [name, printable(value)]))}\n${printable(rule.description)}\n\nWhen it is normal:\n${normal}\nWhat to do next:\n  ${printable(rule.triage)}\n`;
+  return `${paint(rule.ref.name, "bold")}: ${printable(rule.title)}\n\n${pairs(rows.map(([name, value]) => [name, printable(value)]))}\n${printable(rule.description.trim().replaceAll("\n", " "))}\n\nWhen it is normal:\n${normal}\nWhat to do next:\n  ${printable(rule.triage)}\n`;
 }
 
-async function filesOf(cli: Cli, options: RulesOptions): Promise<Asked<RuleFile[]>> {
-  const { ruleFiles } = await import("./rule_files.ts");
-  if (options.dir !== undefined) return ruleFiles([{ folder: options.dir, origin: "own" }]);
-  return ruleFiles([
-    { folder: cli.paths.rulesDirectory, origin: "own" },
-    { folder: cli.paths.siteRulesDirectory, origin: "site" },
-  ]);
+/** The rule engine is loaded by those who list rules only. */
+async function load(cli: Cli, options: RulesOptions): Promise<Asked<LoadedRules>> {
+  const { rulesOf } = await import("./rule_files.ts");
+  return rulesOf(cli.paths, options.dir);
 }

@@ -43,8 +43,11 @@ async function runScan(cli: Cli, scanner: ScannerName | undefined): Promise<Answ
 
 async function sweep(cli: Cli, scanner: ScannerName | undefined): Promise<Result<RehearsalReport, CommandFault>> {
   const asked = await askDaemon(cli, "scan", scanner === undefined ? {} : { scanner }, 60_000);
-  if (asked.ok || asked.fault.exit !== EXIT.notRunning) return asked;
-  const blind = await blindness(cli);
+  if (asked.ok) return asked;
+  // The scanner's name was checked already: what is invalid are the daemon's rules.
+  if (asked.fault.kind === "invalid") return { ok: false, fault: { ...asked.fault, exit: EXIT.invalid } };
+  if (asked.fault.exit !== EXIT.notRunning) return asked;
+  const blind = await blindFault(cli);
   if (blind !== undefined) return blind;
   const loaded = await loadPart("the scanner", cli.daemon.rehearseOnce);
   if (!loaded.ok) return { ok: false, fault: asCommandFault(loaded.fault) };
@@ -53,30 +56,15 @@ async function sweep(cli: Cli, scanner: ScannerName | undefined): Promise<Result
 }
 
 /** A sweep without rules finds nothing and would read as "all is well"; the installer believes that. */
-async function blindness(cli: Cli): Promise<ReturnType<typeof refuse> | undefined> {
-  const [{ loadRules }, { ruleFiles }] = await Promise.all([
-    import("../detection/rules.ts"),
+async function blindFault(cli: Cli): Promise<ReturnType<typeof refuse> | undefined> {
+  const [{ blindness }, { rulesOf }] = await Promise.all([
+    import("../daemon/rule_files.ts"),
     import("./rule_files.ts"),
   ]);
-  const { rulesDirectory, siteRulesDirectory } = cli.paths;
-  const files = ruleFiles([
-    { folder: rulesDirectory, origin: "own" },
-    { folder: siteRulesDirectory, origin: "site" },
-  ]);
-  if (!files.ok) return files;
-  const { rules, problems } = loadRules(files.value);
-  const first = problems[0];
-  if (first === undefined && rules.length > 0) return undefined;
-  const what =
-    first === undefined
-      ? `there is no rule in ${rulesDirectory}`
-      : `${first.file}:${first.line} is refused: ${first.message}`;
-  return refuse(
-    "invalid",
-    EXIT.invalid,
-    `a sweep would not see everything: ${what}`,
-    "algo-monitor rules list says more",
-  );
+  const loaded = rulesOf(cli.paths);
+  if (!loaded.ok) return loaded;
+  const blind = blindness(loaded.value);
+  return blind === undefined ? undefined : refuse("invalid", EXIT.invalid, blind, "algo-monitor rules list says more");
 }
 
 function scanText(cli: Cli, report: RehearsalReport): string {

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { ok } from "../core/result.ts";
 import { COMMIT, VERSION } from "../core/version.ts";
+import { SCHEMA_VERSION } from "../store/migrations.ts";
 import { type JsonOption, present, withJson } from "./action.ts";
 import type { Cli } from "./world.ts";
 
@@ -14,7 +15,8 @@ export function versionCommand(cli: Cli): Command {
       "Prints version and commit of this executable. Needs neither root nor the daemon; `status` says what the daemon runs.",
     );
   return withJson(command).action((options: JsonOption) => {
-    const json = { version: VERSION, commit: COMMIT, bun: Bun.version };
+    // `schema` is what an installer compares before it puts an older executable on a newer database.
+    const json = { version: VERSION, commit: COMMIT, schema: SCHEMA_VERSION, bun: Bun.version };
     present(cli, options, ok({ json, text: `${VERSION_TEXT}\n` }));
   });
 }

@@ -19,7 +19,8 @@ export interface Host {
   readonly folder: string;
   readonly run: (argv: readonly string[], over?: Partial<Cli>) => Promise<Ran>;
   readonly cli: (over?: Partial<Cli>) => Cli & { readonly ran: () => Ran };
-  readonly startDaemon: (over?: Partial<Handlers>) => Promise<void>;
+  /** Ends by itself with the host; call the answer to end it before. */
+  readonly startDaemon: (over?: Partial<Handlers>) => Promise<() => Promise<void>>;
   readonly close: () => Promise<void>;
 }
 
@@ -42,6 +43,7 @@ export function fakeHost(): Host {
       const started = await startControlServer({ path, handlers: handlersFixture(over), onFault: () => undefined });
       if (!started.ok) throw new Error(started.fault.message);
       stops.push(started.value.stop);
+      return started.value.stop;
     },
     close: async () => {
       for (const stop of stops.splice(0)) await stop();

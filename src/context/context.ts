@@ -8,18 +8,34 @@ import { type Executable, type Process, processKey } from "../core/process.ts";
 import type { ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
 import type { HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 import { blockedReadOf } from "../host/blocked.ts";
-import { buildIdOf, resolveInSystemDirectories, SYSTEM_DIRECTORIES, statOf } from "../host/executables.ts";
 import { listDirectory } from "../host/directories.ts";
+import {
+  buildIdOf,
+  deviceOf,
+  type ResolvedFile,
+  resolveInSystemDirectories,
+  SYSTEM_DIRECTORIES,
+  statOf,
+} from "../host/executables.ts";
 import { readUnits, unitNameOf } from "../host/units.ts";
 import { createHostView } from "./host_view.ts";
-import { classifyName, createProgramCatalogue, type InstalledProgram } from "./programs.ts";
-import { scriptSource } from "./scripts.ts";
+import { appletClass, classifyName, createProgramCatalogue, type InstalledProgram, isLoader } from "./programs.ts";
+import { appletOf, scriptSource } from "./scripts.ts";
 import { createSocketMemory } from "./sockets.ts";
-import { createNameTrust } from "./trust.ts";
+import { createNameTrust, type NameRefusal } from "./trust.ts";
 
 const CATALOGUE_MAX_AGE_MS = 60_000;
 const UNITS_MAX = 10_000;
-const NO_PROGRAM: ProgramFacts = { shell: false, interpreter: false, relayTool: false, name: "", isCopy: false, verified: false };
+const TEMPORARY_DIRECTORIES: readonly string[] = ["/tmp", "/var/tmp", "/dev/shm"];
+const NO_PROGRAM: ProgramFacts = {
+  shell: false,
+  interpreter: false,
+  relayTool: false,
+  name: "",
+  isCopy: false,
+  verified: false,
+  temporary: false,
+};
 
 export interface Context {
   /** The view after this sweep. Sockets or processes that were not swept this time are those of the last time. */
@@ -37,6 +53,8 @@ export interface ContextOptions {
   readonly trustedProcesses: () => readonly string[];
   /** Told when systemd does not answer; the sweep goes on without units. */
   readonly onFault: (message: string) => void;
+  /** Told once for each name of `trustedProcesses` that a program carries and is not trusted for. */
+  readonly onNameRefused?: (refusal: NameRefusal) => void;
 }
 
 export function createContext(options: ContextOptions): Context {
@@ -47,7 +65,10 @@ export function createContext(options: ContextOptions): Context {
   let catalogueAtMs = Number.NEGATIVE_INFINITY;
   let lastProcesses: ProcessesSeen = { atMs: 0, processes: [], descriptors: new Map() };
   let lastSockets: SocketsSeen = { internet: [], unix: [] };
-  let programs = new Map<string, { executable: Executable; facts: ProgramFacts & { family: string } }>();
+  let programs = new Map<
+    string,
+    { executable: Executable; argv: readonly string[]; facts: ProgramFacts & { family: string } }
+  >();
   let scripts = new Map<string, { argv: readonly string[]; script: Script }>();
   return { update, relearn: () => void (catalogueAtMs = Number.NEGATIVE_INFINITY) };
 
@@ -55,8 +76,9 @@ export function createContext(options: ContextOptions): Context {
     lastProcesses = seen.processes ?? lastProcesses;
     lastSockets = seen.sockets ?? lastSockets;
     const { atMs, descriptors } = lastProcesses;
-    if (atMs - catalogueAtMs >= CATALOGUE_MAX_AGE_MS) {
-      catalogue.learn(installedPrograms());
+    // In both directions: a clock that was set back must not stop the learning.
+    if (Math.abs(atMs - catalogueAtMs) >= CATALOGUE_MAX_AGE_MS) {
+      catalogue.learn(installedPrograms(), temporaryDevices());
       trust.learn(options.trustedProcesses());
       catalogueAtMs = atMs;
       programs = new Map();
@@ -75,14 +97,59 @@ export function createContext(options: ContextOptions): Context {
       listenerPids: sockets.listenerPids,
       unit: unitOf,
       program: facts,
-      script: (process) => scripts.get(processKey(process.ref))?.script ?? { kind: "none" },
+      script: scriptKnown,
       blockedRead: (process) => blocked.get(process.ref.pid),
       ourMountNamespace: options.ourMountNamespace,
       memoryTotalBytes: options.memoryTotalBytes,
       userName: options.userName,
-      isTrustedByName: (process) =>
-        trust.isTrusted(process, facts(process), scripts.get(processKey(process.ref))?.script ?? { kind: "none" }),
+      isTrustedByName: (process) => trust.isTrusted(process, facts(process), scriptKnown(process)),
     });
+  }
+
+  function scriptKnown(process: Process): Script {
+    return scripts.get(processKey(process.ref))?.script ?? { kind: "none" };
+  }
+
+  /** Looked at where a process is new or the catalogue was learnt anew. */
+  function tellRefusedNames(fresh: readonly Process[]): void {
+    if (options.onNameRefused === undefined) return;
+    for (const process of fresh) {
+      const refusal = trust.refusalOf(process, facts(process), scriptKnown(process), options.ourMountNamespace);
+      if (refusal !== undefined) options.onNameRefused(refusal);
+    }
+  }
+
+  /** `ld.so /bin/bash` is bash, and nobody installs it so: never verified. */
+  function programOf(process: Process, executable: Executable): ProgramFacts & { family: string } {
+    const ours = process.namespaces.mount === options.ourMountNamespace;
+    const program = catalogue.recognise(executable, ours);
+    if (program.family === "busybox") return { ...program, ...appletClass(appletOf(process.argv)[0]) };
+    const loaded = isLoader(executable)
+      ? fileOf(process, process.argv.slice(1).find((word) => !word.startsWith("-")) ?? "")
+      : undefined;
+    if (loaded === undefined) return program;
+    return { ...catalogue.recognise({ ...executable, ...loaded }, ours), verified: false };
+  }
+
+  function scriptOf(process: Process, family: string): Script {
+    const loaded = process.executable !== undefined && isLoader(process.executable);
+    const source = scriptSource(family, loaded ? process.argv.slice(1) : process.argv);
+    if (source.kind !== "file") return source;
+    const path = source.path.startsWith("/") ? source.path : `${process.workingDirectory ?? ""}/${source.path}`;
+    const file = statOf(path);
+    return {
+      kind: "file",
+      path,
+      verified: file !== undefined && isRootOnly(file) && isSystemPath(path),
+      temporary: isTemporaryFile(path, file?.device ?? -1, process),
+    };
+  }
+
+  function isTemporaryFile(path: string, device: number, process: Process): boolean {
+    return (
+      isTemporaryPath(path) &&
+      catalogue.isOnTemporaryMount(device, process.namespaces.mount === options.ourMountNamespace)
+    );
   }
 
   function facts(process: Process): ProgramFacts {
@@ -92,24 +159,27 @@ export function createContext(options: ContextOptions): Context {
   function recognise(processes: ReadonlyMap<number, Process>): void {
     const nextPrograms: typeof programs = new Map();
     const nextScripts: typeof scripts = new Map();
+    const fresh: Process[] = [];
     for (const process of processes.values()) {
       const executable = process.executable;
       if (executable === undefined) continue;
       const key = processKey(process.ref);
       const known = programs.get(key);
       const facts =
-        known?.executable === executable
-          ? known.facts
-          : catalogue.recognise(executable, process.namespaces.mount === options.ourMountNamespace);
-      nextPrograms.set(key, { executable, facts });
+        known?.executable === executable && known.argv === process.argv ? known.facts : programOf(process, executable);
+      nextPrograms.set(key, { executable, argv: process.argv, facts });
+      if (known?.executable !== executable) fresh.push(process);
       if (!facts.interpreter && !facts.relayTool) continue;
       const knownScript = scripts.get(key);
       const script =
-        knownScript?.argv === process.argv && known?.executable === executable ? knownScript.script : scriptOf(process, facts.family);
+        knownScript?.argv === process.argv && known?.executable === executable
+          ? knownScript.script
+          : scriptOf(process, facts.family);
       nextScripts.set(key, { argv: process.argv, script });
     }
     programs = nextPrograms;
     scripts = nextScripts;
+    tellRefusedNames(fresh);
   }
 
   function unitOf(process: Process): Unit | undefined {
@@ -131,10 +201,18 @@ export function createContext(options: ContextOptions): Context {
   function isPlaceless(process: Process): boolean {
     const executable = process.executable;
     if (executable === undefined) return false;
-    if (executable.memfd || isTemporaryPath(executable.path)) return true;
+    const program = facts(process);
+    if (executable.memfd || program.temporary) return true;
     const script = scripts.get(processKey(process.ref))?.script;
-    if (script?.kind === "file") return isTemporaryPath(script.path);
-    return (script?.kind === "inline" || script?.kind === "stdin") && !facts(process).shell;
+    if (script?.kind === "file") return script.temporary;
+    if (script?.kind !== "inline" && script?.kind !== "stdin") return false;
+    // Shells are many: only those whose commands can come from elsewhere than a terminal.
+    return (
+      !program.shell ||
+      (lastProcesses.descriptors.get(process.ref.pid) ?? []).some(
+        (held) => held.kind === "socket" || held.kind === "pipe" || held.kind === "fifo",
+      )
+    );
   }
 
   /** Asks about units not seen before, and again where a unit's main process is gone (it was restarted). */
@@ -151,7 +229,10 @@ export function createContext(options: ContextOptions): Context {
     });
     if (unknown.length === 0) return;
     const answered = await readUnits(unknown.slice(0, UNITS_MAX));
-    if (answered.size === 0) options.onFault(`systemd did not say anything about ${unknown.length} units; their processes count as unverified`);
+    if (answered.size === 0)
+      options.onFault(
+        `systemd did not say anything about ${unknown.length} units; their processes count as unverified`,
+      );
     for (const name of unknown) {
       const fallback = { name, mainPid: 0, transient: true, fragmentPath: "" };
       if (units.size < UNITS_MAX) units.set(name, answered.get(name) ?? units.get(name) ?? fallback);
@@ -168,12 +249,15 @@ function withReplacement(process: Process): Process {
   return { ...process, executable: { ...executable, replaced } };
 }
 
-function scriptOf(process: Process, family: string): Script {
-  const source = scriptSource(family, process.argv);
-  if (source.kind !== "file") return source;
-  const path = source.path.startsWith("/") ? source.path : `${process.workingDirectory ?? ""}/${source.path}`;
-  const file = statOf(path);
-  return { kind: "file", path, verified: file !== undefined && isRootOnly(file) && isSystemPath(path) };
+/** A file named in a process's arguments, as that process would find it. */
+function fileOf(process: Process, name: string): ResolvedFile | undefined {
+  if (name === "") return undefined;
+  return statOf(name.startsWith("/") ? name : `${process.workingDirectory ?? ""}/${name}`);
+}
+
+/** The devices that /tmp and its like lie on. */
+function temporaryDevices(): ReadonlySet<number> {
+  return new Set(TEMPORARY_DIRECTORIES.flatMap((directory) => deviceOf(directory) ?? []));
 }
 
 /** The known shells, interpreters and relay tools of the system directories, under the files they are now. */

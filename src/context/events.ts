@@ -43,7 +43,11 @@ export function createChangeWriter(): ChangeWriter {
       drafts.push({
         action: "process-ended",
         logsource: { product: "linux", category: "process_termination" },
-        fields: { "process.pid": process.ref.pid, "process.name": process.name, "process.executable": process.executable?.path ?? "" },
+        fields: {
+          "process.pid": process.ref.pid,
+          "process.name": process.name,
+          "process.executable": process.executable?.path ?? "",
+        },
         process: process.ref,
       });
     }
@@ -61,7 +65,10 @@ export function createChangeWriter(): ChangeWriter {
       if (!connections.has(key)) drafts.push(...opened(view, view.internetSocket(socket.inode) ?? socket));
     }
     for (const [key, socket] of connections) {
-      if (!next.has(key)) drafts.push(socketDraft(socket, socket.state === "listen" ? "listener-closed" : "connection-closed", "network_end"));
+      if (!next.has(key))
+        drafts.push(
+          socketDraft(socket, socket.state === "listen" ? "listener-closed" : "connection-closed", "network_end"),
+        );
     }
     connections = next;
     return drafts;
@@ -70,10 +77,21 @@ export function createChangeWriter(): ChangeWriter {
 
 function opened(view: HostView, socket: InternetSocket): EventDraft[] {
   const listening = socket.state === "listen";
-  const draft = socketDraft(socket, listening ? "listener-opened" : "connection-opened", listening ? "network_listener" : "network_connection");
-  const owners = [...new Set(view.holders(`socket:${socket.inode}`).map((holder) => holder.process))].slice(0, OWNERS_MAX);
+  const draft = socketDraft(
+    socket,
+    listening ? "listener-opened" : "connection-opened",
+    listening ? "network_listener" : "network_connection",
+  );
+  const owners = [...new Set(view.holders(`socket:${socket.inode}`).map((holder) => holder.process))].slice(
+    0,
+    OWNERS_MAX,
+  );
   if (owners.length === 0) return [draft];
-  return owners.map((owner) => ({ ...draft, fields: { ...processFields(view, owner), ...draft.fields }, process: owner.ref }));
+  return owners.map((owner) => ({
+    ...draft,
+    fields: { ...processFields(view, owner), ...draft.fields },
+    process: owner.ref,
+  }));
 }
 
 function socketDraft(socket: InternetSocket, action: string, category: string): EventDraft {

@@ -2,7 +2,7 @@
  * Which program a file really is: by device and inode of the known ones in the system directories, by build-id for
  * copies of them, never by what a process calls itself. Costs one directory read per change of a system directory.
  */
-import { baseName, isRootOnly, isSystemPath } from "../core/place.ts";
+import { baseName, isRootOnly, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import type { Executable } from "../core/process.ts";
 import type { ProgramFacts } from "../core/view.ts";
 
@@ -23,7 +23,13 @@ interface Family {
 
 const FAMILIES: readonly Family[] = [
   { family: "busybox", names: /^(busybox|toybox)([.-]static)?$/, shell: true, interpreter: true, relayTool: true },
-  { family: "shell", names: /^(r?bash|dash|ash|sh|zsh\d?|[a-z]*ksh(93|\d{4})?|fish|t?csh|yash|posh|es|elvish|xonsh|nu|pwsh)(\.[a-z]+)?(-[\d.]+)?$/, shell: true, interpreter: true },
+  {
+    family: "shell",
+    names:
+      /^(r?bash|dash|ash|sh|zsh\d?|[a-z]*ksh(93|\d{4})?|fish|t?csh|yash|posh|es|elvish|xonsh|nu|pwsh)(\.[a-z]+)?(-[\d.]+)?$/,
+    shell: true,
+    interpreter: true,
+  },
   { family: "python", names: /^(python|pypy)[\d.]*$/, interpreter: true },
   { family: "perl", names: /^perl[\d.]*$/, interpreter: true },
   { family: "ruby", names: /^j?ruby[\d.]*$/, interpreter: true },
@@ -33,12 +39,38 @@ const FAMILIES: readonly Family[] = [
   { family: "awk", names: /^([gmn]?awk|original-awk)$/, interpreter: true, relayTool: true },
   { family: "tcl", names: /^(tclsh|wish|jimsh)[\d.]*$/, interpreter: true },
   { family: "expect", names: /^expect$/, interpreter: true },
-  { family: "julia", names: /^(julia|guile[\d.-]*|gst|erl|escript|Rscript|jjs|jshell|groovy|scala)$/, interpreter: true },
-  { family: "netcat", names: /^(nc|ncat|netcat|nc\.(openbsd|traditional)|cryptcat|pwncat|sbd|rcat|rustcat|gs-netcat)$/, relayTool: true },
+  {
+    family: "julia",
+    names: /^(julia|guile[\d.-]*|gst|erl|escript|Rscript|jjs|jshell|groovy|scala)$/,
+    interpreter: true,
+  },
+  {
+    family: "netcat",
+    names: /^(nc|ncat|netcat|nc\.(openbsd|traditional)|cryptcat|pwncat|sbd|rcat|rustcat|gs-netcat)$/,
+    relayTool: true,
+  },
   { family: "socat", names: /^(socat\d?|websocat)$/, relayTool: true },
   { family: "telnet", names: /^(inetutils-)?telnet(\.netkit|-ssl)?$/, relayTool: true },
   { family: "openssl", names: /^(openssl|gnutls-cli)$/, relayTool: true },
 ];
+
+/** What one file that is many programs is, by the name of the part that runs. */
+export function appletClass(applet: string): Pick<ProgramClass, "shell" | "interpreter" | "relayTool"> {
+  const shell = /^(sh|ash|hush|bash)$/.test(applet);
+  return {
+    shell,
+    interpreter: shell || applet === "awk",
+    relayTool: /^(nc|netcat|telnet|ssl_client|tcpsvd|udpsvd)$/.test(applet),
+  };
+}
+
+/** Programs that run the program in their arguments: the dynamic loader called by name. */
+export function isLoader(executable: Executable): boolean {
+  return (
+    /^ld(-linux|-musl|\.so|64\.so)?[\w.-]*\.so(\.\d+)*$/.test(baseName(executable.path)) &&
+    isSystemPath(executable.path)
+  );
+}
 
 const UNKNOWN: ProgramClass = { shell: false, interpreter: false, relayTool: false, family: "" };
 
@@ -64,16 +96,24 @@ export interface InstalledProgram {
 
 export interface ProgramCatalogue {
   /** Replaces what is known; called when a system directory changed. */
-  learn(programs: readonly InstalledProgram[]): void;
+  learn(programs: readonly InstalledProgram[], temporaryDevices: ReadonlySet<number>): void;
+  /** False for a file on a mount of its own below /tmp, such as an AppImage's; in other mount namespaces nobody can say. */
+  isOnTemporaryMount(device: number, sameMountNamespace: boolean): boolean;
   recognise(executable: Executable, sameMountNamespace: boolean): ProgramFacts & { readonly family: string };
 }
 
 export function createProgramCatalogue(): ProgramCatalogue {
   let byInode = new Map<string, InstalledProgram>();
   let byBuildId = new Map<string, InstalledProgram>();
-  return { learn, recognise };
+  let onTemporary: ReadonlySet<number> = new Set();
+  return { learn, isOnTemporaryMount, recognise };
 
-  function learn(programs: readonly InstalledProgram[]): void {
+  function isOnTemporaryMount(device: number, sameMountNamespace: boolean): boolean {
+    return !sameMountNamespace || onTemporary.has(device);
+  }
+
+  function learn(programs: readonly InstalledProgram[], temporaryDevices: ReadonlySet<number>): void {
+    onTemporary = temporaryDevices;
     byInode = new Map();
     byBuildId = new Map();
     for (const program of programs) {
@@ -87,7 +127,8 @@ export function createProgramCatalogue(): ProgramCatalogue {
 
   function recognise(executable: Executable, sameMountNamespace: boolean): ProgramFacts & { readonly family: string } {
     const installed = byInode.get(`${executable.device}:${executable.inode}`);
-    const copied = installed === undefined && executable.buildId !== undefined ? byBuildId.get(executable.buildId) : undefined;
+    const copied =
+      installed === undefined && executable.buildId !== undefined ? byBuildId.get(executable.buildId) : undefined;
     const inPlace = isSystemPath(executable.path);
     // A file that a package upgrade replaced, or that lives in a container's own tree, is known by its path only.
     const byPath = installed === undefined && copied === undefined && inPlace ? baseName(executable.path) : undefined;
@@ -98,6 +139,7 @@ export function createProgramCatalogue(): ProgramCatalogue {
       name: known === UNKNOWN ? executable.path : (name ?? executable.path),
       isCopy: copied !== undefined,
       verified: sameMountNamespace && inPlace && isRootOnly(executable) && !executable.memfd,
+      temporary: isTemporaryPath(executable.path) && isOnTemporaryMount(executable.device, sameMountNamespace),
     };
   }
 }

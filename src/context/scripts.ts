@@ -29,10 +29,32 @@ const GRAMMARS: Readonly<Record<string, OptionGrammar>> = {
   python: { code: "c", valued: "WXQ", stdin: "", longCode: [], longValued: ["check-hash-based-pycs"], file: "m" },
   perl: { code: "eE", valued: "I", stdin: "", longCode: [], longValued: [], file: "" },
   ruby: { code: "e", valued: "IrCEF", stdin: "", longCode: [], longValued: ["encoding"], file: "" },
-  php: { code: "rBRE", valued: "dcgzt", stdin: "", longCode: ["run", "process-begin", "process-code", "process-end"], longValued: ["define", "php-ini"], file: "fFS" },
+  php: {
+    code: "rBRE",
+    valued: "dcgzt",
+    stdin: "",
+    longCode: ["run", "process-begin", "process-code", "process-end"],
+    longValued: ["define", "php-ini"],
+    file: "fFS",
+  },
   lua: { code: "e", valued: "l", stdin: "", longCode: [], longValued: [], file: "" },
-  node: { code: "ep", valued: "rC", stdin: "", longCode: ["eval", "print"], longValued: ["require", "import", "loader", "experimental-loader", "conditions"], file: "" },
-  awk: { code: "e", valued: "vF", stdin: "", longCode: ["source"], longValued: ["assign", "field-separator"], file: "f", operandIsCode: true },
+  node: {
+    code: "ep",
+    valued: "rC",
+    stdin: "",
+    longCode: ["eval", "print"],
+    longValued: ["require", "import", "loader", "experimental-loader", "conditions"],
+    file: "",
+  },
+  awk: {
+    code: "e",
+    valued: "vF",
+    stdin: "",
+    longCode: ["source"],
+    longValued: ["assign", "field-separator"],
+    file: "f",
+    operandIsCode: true,
+  },
   tcl: { code: "", valued: "", stdin: "", longCode: [], longValued: ["encoding"], file: "" },
   expect: { code: "c", valued: "", stdin: "", longCode: [], longValued: [], file: "fb" },
   julia: { code: "eE", valued: "", stdin: "", longCode: ["eval"], longValued: [], file: "" },
@@ -47,9 +69,14 @@ export function scriptSource(family: string, argv: readonly string[]): ScriptSou
   return grammar === undefined ? { kind: "none" } : parseOptions(family, grammar, argv.slice(1));
 }
 
-function busyboxScript(argv: readonly string[]): ScriptSource {
+/** The part of busybox or toybox that runs, and its arguments. */
+export function appletOf(argv: readonly string[]): readonly [applet: string, rest: readonly string[]] {
   const named = (argv[0] ?? "").replace(/^.*\//, "").replace(/^-/, "");
-  const [applet, rest] = /^(busy|toy)box/.test(named) ? [argv[1] ?? "", argv.slice(2)] : [named, argv.slice(1)];
+  return /^(busy|toy)box/.test(named) ? [argv[1] ?? "", argv.slice(2)] : [named, argv.slice(1)];
+}
+
+function busyboxScript(argv: readonly string[]): ScriptSource {
+  const [applet, rest] = appletOf(argv);
   const family = /^(a?sh|hush|bash)$/.test(applet) ? "shell" : applet === "awk" ? "awk" : undefined;
   const grammar = family === undefined ? undefined : GRAMMARS[family];
   return family === undefined || grammar === undefined ? { kind: "none" } : parseOptions(family, grammar, rest);
@@ -93,6 +120,7 @@ function parseOptions(family: string, grammar: OptionGrammar, words: readonly st
     if (fromFile !== undefined) return { kind: "file", path: fromFile };
     if (word === undefined || stdinAsked) return { kind: "stdin" };
     if (grammar.operandIsCode === true) return { kind: "inline" };
-    return word === "/dev/stdin" || word === "/proc/self/fd/0" || word === "/dev/fd/0" ? { kind: "stdin" } : { kind: "file", path: word };
+    // `bash <(...)` runs what comes through a pipe.
+    return /^\/(dev\/stdin|(dev|proc\/[\w-]+)\/fd\/\d+)$/.test(word) ? { kind: "stdin" } : { kind: "file", path: word };
   }
 }

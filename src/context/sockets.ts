@@ -7,7 +7,7 @@ import type { Direction, InternetSocket } from "../core/socket.ts";
 
 const LISTENER_MEMORY_MS = 3_600_000;
 const LISTENERS_REMEMBERED_MAX = 10_000;
-const DIRECTIONS_REMEMBERED_MAX = 200_000;
+const REMEMBERED_MAX = 200_000;
 
 interface RememberedListener {
   readonly pids: readonly number[];
@@ -51,7 +51,7 @@ export function createSocketMemory(ephemeralPorts: readonly [first: number, last
       const direction = settleDirection(socket);
       if (socket.cookie !== 0n) {
         alive.add(socket.cookie);
-        if (direction !== "unknown" && directions.size < DIRECTIONS_REMEMBERED_MAX) directions.set(socket.cookie, direction);
+        if (direction !== "unknown" && directions.size < REMEMBERED_MAX) directions.set(socket.cookie, direction);
       }
       settled.set(socket.inode, { ...socket, direction });
     }
@@ -63,7 +63,7 @@ export function createSocketMemory(ephemeralPorts: readonly [first: number, last
     if (socket.direction !== undefined && socket.direction !== "unknown") return socket.direction;
     const remembered = directions.get(socket.cookie);
     if (remembered !== undefined) return remembered;
-    if (listeners.has(listenerKey(socket)) && socket.protocol === "tcp") return "accepted";
+    if (socket.protocol === "tcp" && keysFor(socket).some((key) => listeners.has(key))) return "accepted";
     if (socket.state === "syn-sent") return "connected";
     const localIsEphemeral = isEphemeral(socket.local.port);
     if (!localIsEphemeral) return "accepted";
@@ -91,17 +91,23 @@ export function createSocketMemory(ephemeralPorts: readonly [first: number, last
         if (socket === undefined) continue;
         const key = listenerKey(socket);
         const known = listeners.get(key);
-        const pids = known?.live === true ? [...known.pids, pid] : [pid];
-        if (known !== undefined || listeners.size < LISTENERS_REMEMBERED_MAX) listeners.set(key, { pids, seenAtMs: nowMs, live: true });
+        const pids = known?.live === true ? [...new Set([...known.pids, pid])] : [pid];
+        if (known !== undefined || listeners.size < LISTENERS_REMEMBERED_MAX)
+          listeners.set(key, { pids, seenAtMs: nowMs, live: true });
       }
     }
   }
 
   function listenerPids(socket: InternetSocket): readonly number[] {
-    return listeners.get(listenerKey(socket))?.pids ?? [];
+    return keysFor(socket).flatMap((key) => listeners.get(key)?.pids ?? []);
   }
 }
 
-function listenerKey(socket: InternetSocket): string {
-  return `${socket.networkNamespace}:${socket.local.port}`;
+function listenerKey(socket: InternetSocket, address = socket.local.address): string {
+  return `${socket.networkNamespace}:${address}:${socket.local.port}`;
+}
+
+/** Another program may listen on the same port of another address: only this address and the wildcards count. */
+function keysFor(socket: InternetSocket): readonly string[] {
+  return [socket.local.address, "0.0.0.0", "::"].map((address) => listenerKey(socket, address));
 }

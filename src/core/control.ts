@@ -40,6 +40,7 @@ export interface Methods {
   untrust: { readonly params: UntrustParams; readonly result: UntrustReport };
   set_alert_status: { readonly params: AlertStatusParams; readonly result: AlertStatusReport };
   selftest: { readonly params: SelftestParams; readonly result: SelftestReport };
+  config_edited: { readonly params: ConfigEditedParams; readonly result: ReloadReport };
 }
 
 export type MethodName = keyof Methods;
@@ -113,6 +114,14 @@ export interface AlertStatusReport {
   readonly id: string;
   readonly previous: AlertStatus;
   readonly status: AlertStatus;
+}
+
+/** A command has changed the config file: to be audited and taken over at once. */
+export interface ConfigEditedParams {
+  /** `MODE`, `KILL_BUDGET.per_minute`. */
+  readonly key: string;
+  /** The new value as JSON, cut where it is long. */
+  readonly value: string;
 }
 
 /** "Do you see me?": the asking process is the harmless thing that must be found. */

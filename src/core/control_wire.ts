@@ -56,6 +56,7 @@ const PARAMS: { readonly [M in MethodName]: Check<Methods[M]["params"]> } = {
     },
     {},
   ),
+  config_edited: record({ key: text(1, TEXT_MAX), value: text(1, TEXT_MAX) }, {}),
 };
 
 export const METHOD_NAMES: readonly MethodName[] = methodNames();

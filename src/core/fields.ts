@@ -89,4 +89,8 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "shell.remote_spoke", type: "boolean" },
   { name: "shell.last_words_together", type: "boolean" },
   { name: "process.lineage", type: "string" },
+  { name: "shell.runs_given_code", type: "boolean" },
+  { name: "shell.last_sent_ago_ms", type: "integer" },
+  { name: "shell.peer_loopback", type: "boolean" },
+  { name: "shell.starts_programs", type: "boolean" },
 ];

@@ -1,6 +1,6 @@
 /** Facts of processes and connections as ECS fields. The same for events of sources and of detectors. */
 import type { Fields, SocketRef } from "./nouns.ts";
-import { isHiddenPath, isTemporaryPath } from "./place.ts";
+import { isHiddenPath } from "./place.ts";
 import { type Process, processKey } from "./process.ts";
 import type { InternetSocket } from "./socket.ts";
 import type { HostView } from "./view.ts";
@@ -27,7 +27,7 @@ export function processFields(view: HostView, process: Process): Fields {
     "process.executable_verified": program.verified,
     "process.executable_writable_by_others": executable !== undefined && (executable.mode & 0o002) !== 0,
     "process.executable_hidden": executable !== undefined && isHiddenPath(executable.path),
-    "process.executable_temporary": executable !== undefined && isTemporaryPath(executable.path),
+    "process.executable_temporary": program.temporary,
     "process.kernel_thread": process.isKernelThread,
     "process.program": program.name,
     "process.program_is_copy": program.isCopy,

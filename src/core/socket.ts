@@ -21,7 +21,17 @@ export interface TrafficFacts {
 export interface InternetSocket {
   readonly inode: number;
   readonly protocol: "tcp" | "udp" | "raw";
-  readonly state: "established" | "syn-sent" | "syn-received" | "fin-wait" | "time-wait" | "close-wait" | "closing" | "listen" | "bound" | "closed";
+  readonly state:
+    | "established"
+    | "syn-sent"
+    | "syn-received"
+    | "fin-wait"
+    | "time-wait"
+    | "close-wait"
+    | "closing"
+    | "listen"
+    | "bound"
+    | "closed";
   readonly local: Endpoint;
   /** Absent for listeners and unconnected datagram sockets. */
   readonly remote?: Endpoint;

@@ -31,6 +31,8 @@ export interface ProgramFacts {
   readonly isCopy: boolean;
   /** Root-owned, not writable by others, in a system directory, in our own mount namespace. */
   readonly verified: boolean;
+  /** In a directory where anybody may write, and not on a mount of its own below it (an AppImage's, a snap's). */
+  readonly temporary: boolean;
 }
 
 export interface HostView {
@@ -50,7 +52,7 @@ export interface HostView {
   program(process: Process): ProgramFacts;
   /** What an interpreter was told to run. */
   scriptOf(process: Process): Script;
-  /** The one descriptor that code without a file (inline, memfd, /tmp) sleeps on to read; known only for such. */
+  /** The one descriptor that an interpreter or code without a place sleeps on to read; known only for such. */
   blockedRead(process: Process): number | undefined;
   /** Every process of our mount namespace shares this number. */
   readonly ourMountNamespace: number;
@@ -67,4 +69,4 @@ export type Script =
   | { readonly kind: "inline" }
   /** Reads its commands from standard input (bare, -s, -i, `-`). */
   | { readonly kind: "stdin" }
-  | { readonly kind: "file"; readonly path: string; readonly verified: boolean };
+  | { readonly kind: "file"; readonly path: string; readonly verified: boolean; readonly temporary: boolean };

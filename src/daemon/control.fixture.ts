@@ -98,6 +98,7 @@ export function handlersFixture(over: Partial<Handlers> = {}): Handlers {
       }),
     set_alert_status: async ({ id, status }) =>
       id === "nothing" ? fail("gone", `no alert has the id ${id}`) : ok({ id: `${id}0000`, previous: "new", status }),
+    config_edited: async () => ok({ changed: true, configGeneration: 6, problems: [] }),
     selftest: async () => ok({ checks: [{ name: "process", passed: true, detail: "seen by the sweep", tookMs: 120 }] }),
     ...over,
   };

@@ -14,6 +14,8 @@ const OVER_AFTER_MS = 60_000;
 export interface Degradations {
   /** Something went wrong now; without a repeat it is over after a minute. */
   note(part: string, message: string, remedy: string): void;
+  /** The same for one part, with a remedy for faults that know none. */
+  fault(part: string, remedy: string): (fault: Pick<Fault, "message" | "remedy">) => void;
   /** A fault that says itself when it begins and ends. */
   phase(part: string, fault: Fault, phase: "begins" | "ends" | "once"): void;
   list(): readonly Degradation[];
@@ -25,14 +27,21 @@ interface Entry {
   readonly reason: string;
   readonly remedy: string;
   readonly sinceMs: number;
-  lastMonotonicMs: number;
+  readonly lastMonotonicMs: number;
+  /** It says itself when it is over. */
   readonly lasting: boolean;
 }
 
 export function createDegradations(clock: Clock, notify: (notice: Notice) => void): Degradations {
   const entries = new Map<string, Entry>();
   const counts: Record<string, number> = {};
-  return { note, phase, list, counts: () => counts };
+  return {
+    note,
+    fault: (part, remedy) => (fault) => note(part, fault.message, fault.remedy ?? remedy),
+    phase,
+    list,
+    counts: () => counts,
+  };
 
   function note(part: string, message: string, remedy: string): void {
     counts[part] = (counts[part] ?? 0) + 1;
@@ -53,22 +62,33 @@ export function createDegradations(clock: Clock, notify: (notice: Notice) => voi
   }
 
   function remember(part: string, reason: string, remedy: string, lasting: boolean): void {
+    forgetOver();
     const known = entries.get(part);
-    if (known !== undefined && known.reason === reason) {
-      known.lastMonotonicMs = clock.monotonicMs();
-      return;
-    }
-    if (entries.size >= PARTS_MAX) return;
-    entries.set(part, { part, reason, remedy, sinceMs: clock.nowMs(), lastMonotonicMs: clock.monotonicMs(), lasting });
+    // A passing fault of a part that is down anyway is no news of its end.
+    if (known === undefined ? entries.size >= PARTS_MAX : known.lasting && !lasting) return;
+    const sinceMs = known?.sinceMs ?? clock.nowMs();
+    entries.set(part, { part, reason, remedy, sinceMs, lastMonotonicMs: clock.monotonicMs(), lasting });
+  }
+
+  function forgetOver(): void {
+    const nowMs = clock.monotonicMs();
+    for (const [part, entry] of entries)
+      if (!entry.lasting && nowMs - entry.lastMonotonicMs > OVER_AFTER_MS) entries.delete(part);
   }
 
   function list(): readonly Degradation[] {
-    const nowMs = clock.monotonicMs();
-    for (const [part, entry] of entries) if (!entry.lasting && nowMs - entry.lastMonotonicMs > OVER_AFTER_MS) entries.delete(part);
+    forgetOver();
     return [...entries.values()].map(({ part, reason, remedy, sinceMs }) => ({ part, reason, remedy, sinceMs }));
   }
 
   function tell(severity: Notice["severity"], message: string, foldKey: string | undefined): void {
-    notify({ kind: "health", severity, atMs: clock.nowMs(), message, fields: {}, ...(foldKey === undefined ? {} : { foldKey }) });
+    notify({
+      kind: "health",
+      severity,
+      atMs: clock.nowMs(),
+      message,
+      fields: {},
+      ...(foldKey === undefined ? {} : { foldKey }),
+    });
   }
 }

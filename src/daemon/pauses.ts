@@ -1,8 +1,14 @@
-/** A pause is monitor mode with an end. It survives a restart of the daemon, not a reboot: it lives in /run. */
+/**
+ * A pause is monitor mode with an end. It survives a restart of the daemon, not a reboot: it lives in /run.
+ * Trusts no clock to make it longer: it is over when the wall clock says so or the promised time has passed.
+ */
 import { readFileSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import { PAUSE_MINUTES_MAX } from "../core/control.ts";
 import { removeRunFile, writeRunFile } from "../store/run_files.ts";
+
+const PAUSE_MS_MAX = PAUSE_MINUTES_MAX * 60_000;
+const TEXT_MAX = 1_000;
 
 export interface Pause {
   readonly untilMs: number;
@@ -12,50 +18,70 @@ export interface Pause {
 
 export interface Pauses {
   current(): Pause | undefined;
-  begin(pause: Pause): void;
+  /** False where it could not be written down and a restart would end it. */
+  begin(pause: Pause): boolean;
   /** True when there was one. */
   end(): boolean;
   /** True once, when a pause has just run out. */
   expire(): boolean;
 }
 
-export function createPauses(runDirectory: string, clock: Clock): Pauses {
+interface Running extends Pause {
+  readonly untilBootMs: number;
+}
+
+/** @param sinceBootMs a clock that two runs of the daemon share and nobody sets. */
+export function createPauses(runDirectory: string, clock: Clock, sinceBootMs: () => number): Pauses {
   const file = `${runDirectory}/pause.json`;
-  let pause = restore(file, clock.nowMs());
-  // The wall clock may be set back during a pause; it must not make the pause longer.
-  let endsMonotonicMs = pause === undefined ? 0 : clock.monotonicMs() + (pause.untilMs - clock.nowMs());
+  let running = restore(file, clock.nowMs(), sinceBootMs());
   return {
-    current: () => (pause !== undefined && clock.monotonicMs() < endsMonotonicMs ? pause : undefined),
-    begin(next) {
-      pause = next;
-      endsMonotonicMs = clock.monotonicMs() + (next.untilMs - clock.nowMs());
-      writeRunFile(file, JSON.stringify(next));
+    current() {
+      if (running === undefined || isOver(running)) return undefined;
+      const { untilMs, by, reason } = running;
+      return { untilMs, by, reason };
+    },
+    begin(pause) {
+      running = { ...pause, untilBootMs: sinceBootMs() + (pause.untilMs - clock.nowMs()) };
+      return writeRunFile(file, JSON.stringify(running));
     },
     end() {
-      const was = pause !== undefined;
-      pause = undefined;
-      removeRunFile(file);
+      const was = running !== undefined && !isOver(running);
+      forget();
       return was;
     },
     expire() {
-      if (pause === undefined || clock.monotonicMs() < endsMonotonicMs) return false;
-      pause = undefined;
-      removeRunFile(file);
+      if (running === undefined || !isOver(running)) return false;
+      forget();
       return true;
     },
   };
+
+  function isOver(pause: Running): boolean {
+    return clock.nowMs() >= pause.untilMs || sinceBootMs() >= pause.untilBootMs;
+  }
+
+  function forget(): void {
+    running = undefined;
+    removeRunFile(file);
+  }
 }
 
-function restore(file: string, nowMs: number): Pause | undefined {
+/** What does not read as a pause that may still run is none: the safe side is protection. */
+function restore(file: string, nowMs: number, bootMs: number): Running | undefined {
   try {
     const read: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (typeof read !== "object" || read === null || !("untilMs" in read) || typeof read.untilMs !== "number") return undefined;
-    const { untilMs } = read;
-    if (untilMs <= nowMs || untilMs > nowMs + PAUSE_MINUTES_MAX * 60_000) return undefined;
-    const by = "by" in read && typeof read.by === "string" ? read.by : "";
-    const reason = "reason" in read && typeof read.reason === "string" ? read.reason : "";
-    return { untilMs, by, reason };
+    if (typeof read !== "object" || read === null) return undefined;
+    if (!("untilMs" in read && "untilBootMs" in read && "by" in read && "reason" in read)) return undefined;
+    const { untilMs, untilBootMs, by, reason } = read;
+    if (typeof untilMs !== "number" || typeof untilBootMs !== "number") return undefined;
+    if (typeof by !== "string" || typeof reason !== "string") return undefined;
+    if (!isAhead(untilMs, nowMs) || !isAhead(untilBootMs, bootMs)) return undefined;
+    return { untilMs, untilBootMs, by: by.slice(0, TEXT_MAX), reason: reason.slice(0, TEXT_MAX) };
   } catch {
     return undefined;
   }
+}
+
+function isAhead(untilMs: number, nowMs: number): boolean {
+  return untilMs > nowMs && untilMs <= nowMs + PAUSE_MS_MAX;
 }

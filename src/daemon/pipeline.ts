@@ -2,21 +2,20 @@
  * The whole path of one sweep, to be read from top to bottom:
  * sources -> context -> detection -> decision -> response, and beside it store and notify.
  */
+import type { Context } from "../context/context.ts";
+import type { ChangeWriter } from "../context/events.ts";
 import type { Clock } from "../core/clock.ts";
 import { newId } from "../core/ids.ts";
 import { type Decision, type Finding, type Outcome, severityOf } from "../core/nouns.ts";
-import { messageOf, unreachable } from "../core/result.ts";
+import { processKey } from "../core/process.ts";
+import { type Fault, messageOf, unreachable } from "../core/result.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { Swept } from "../core/sweep.ts";
 import type { HostView } from "../core/view.ts";
-import type { Context } from "../context/context.ts";
-import type { ChangeWriter } from "../context/events.ts";
 import type { KillBudget } from "../decision/budget.ts";
 import type { Policy } from "../decision/policy.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
 import type { Engine } from "../detection/engine.ts";
-import { disconnectPlan } from "../response/disconnect.ts";
-import { killPlan } from "../response/kill.ts";
 import type { Store } from "../store/types.ts";
 import { type Judged, judge } from "./judge.ts";
 import { createStanding } from "./standing.ts";
@@ -29,13 +28,22 @@ export interface PipelineParts {
   readonly engine: () => Engine;
   readonly policy: () => Policy;
   readonly budget: KillBudget;
-  readonly store: Store;
+  readonly store: Pick<Store, "appendEvents" | "recordFinding" | "intend" | "settle">;
   readonly tell: Teller;
+  readonly act: Actor;
+}
+
+/** The hands. Called only after the intent is on record. */
+export interface Actor {
+  kill(decision: Extract<Decision, { do: "kill" }>): Promise<Outcome>;
+  disconnect(decision: Extract<Decision, { do: "disconnect" }>): Outcome;
 }
 
 /** What notify is told by the pipeline. */
 export interface Teller {
   judged(what: { finding: Finding; alertId: string; count: number; decision: Decision; outcome?: Outcome }): void;
+  /** An intent that only this notice records. */
+  unrecorded(decision: Decision, fault: Fault): void;
   fault(part: string, message: string, remedy: string): void;
 }
 
@@ -51,35 +59,31 @@ export interface PipelineCounts {
   pardoned: number;
 }
 
+/** What the newest sweep saw. */
+export interface LastSweep {
+  readonly view: HostView;
+  readonly sockets: readonly InternetSocket[];
+}
+
 export interface Pipeline {
   /** Judges what was swept and acts on it. Resolves when every action is settled. */
   run(swept: Swept): Promise<HostView>;
   readonly counts: PipelineCounts;
-  /** What the newest sweep saw. */
-  last(): { readonly view: HostView; readonly sockets: readonly InternetSocket[] } | undefined;
+  last(): LastSweep | undefined;
 }
 
 export function createPipeline(parts: PipelineParts): Pipeline {
   const { clock, context, store, tell } = parts;
   const standing = createStanding();
-  const counts: PipelineCounts = {
-    events: 0,
-    findings: { ALERT: 0, WARNING: 0, INFO: 0, ERROR: 0 },
-    kills: 0,
-    disconnects: 0,
-    rehearsed: 0,
-    refused: 0,
-    actionsFailed: 0,
-    pardoned: 0,
-  };
+  const counts = noCounts();
   let lastSockets: readonly InternetSocket[] = [];
-  let lastView: HostView | undefined;
-  return { run, counts, last: () => (lastView === undefined ? undefined : { view: lastView, sockets: lastSockets }) };
+  let last: LastSweep | undefined;
+  return { run, counts, last: () => last };
 
   async function run(swept: Swept): Promise<HostView> {
     lastSockets = swept.sockets?.internet ?? lastSockets;
     const view = await context.update(swept);
-    lastView = view;
+    last = { view, sockets: lastSockets };
     const atMs = clock.nowMs();
     const { events, judged } = judge({
       view,
@@ -91,39 +95,65 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       atMs,
       newId: () => newId(atMs),
       onDetectorFault: (detector, thrown) =>
-        tell.fault(`detector ${detector}`, `the detector ${detector} failed on this sweep: ${messageOf(thrown)}`, "please report this; the other detectors go on"),
+        tell.fault(
+          `detector ${detector}`,
+          `the detector ${detector} failed on this sweep: ${messageOf(thrown)}`,
+          "please report this; the other detectors go on",
+        ),
     });
     counts.events += events.length;
     const fresh = judged.filter((one) => standing.isNews(one, atMs));
     // What must be stopped comes first; writing and telling can wait these milliseconds.
-    for (const one of fresh.filter(acts)) await act(one);
-    for (const one of fresh.filter((candidate) => !acts(candidate))) recordOnly(one);
+    await actOnAll(fresh.filter(acts));
+    for (const one of fresh) if (!acts(one)) recordOnly(one);
     store.appendEvents(standing.freshEvents(events, atMs));
     return view;
   }
 
+  /** Side by side, so that one process that is slow to die delays nobody; one after the other where two share a process. */
+  async function actOnAll(wanted: readonly Judged[]): Promise<void> {
+    const claims = new Map<string, Promise<void>>();
+    const actions = wanted.map((one) => {
+      const keys = "plan" in one.decision ? one.decision.plan.kill.map(processKey) : [];
+      const earlier = keys.flatMap((key) => claims.get(key) ?? []);
+      const action = earlier.length === 0 ? act(one) : Promise.all(earlier).then(() => act(one));
+      for (const key of keys) claims.set(key, action);
+      return action;
+    });
+    await Promise.all(actions);
+  }
+
+  /** Never rejects: whatever goes wrong with one action, the others come to their turn. */
   async function act({ finding, decision }: Judged): Promise<void> {
     const intended = store.intend(decision);
+    // No place on disk takes the intent: it is told before the hand moves, and nothing waits for the disk.
+    if (!intended.ok) tell.unrecorded(decision, intended.fault);
     const outcome = await carryOut(decision);
     const folded = store.recordFinding(finding);
     if (outcome !== undefined) store.settle(outcome);
-    if (!intended.ok) tell.fault("intent ledger", intended.fault.message, intended.fault.remedy ?? "see `algo-monitor status`");
-    count(finding, decision, outcome);
-    tell.judged({ finding, decision, alertId: folded.alertId, count: folded.count, ...(outcome === undefined ? {} : { outcome }) });
+    count(counts, finding, decision, outcome);
+    const became = outcome === undefined ? {} : { outcome };
+    tell.judged({ finding, decision, alertId: folded.alertId, count: folded.count, ...became });
   }
 
   async function carryOut(decision: Decision): Promise<Outcome | undefined> {
-    switch (decision.do) {
-      case "kill":
-        return killPlan(decision.id, decision.plan, clock);
-      case "disconnect":
-        return disconnectPlan(decision.id, decision.plan, clock);
-      case "record":
-      case "refuse":
-      case "rehearse":
-        return undefined;
-      default:
-        return unreachable(decision);
+    try {
+      switch (decision.do) {
+        case "kill":
+          return await parts.act.kill(decision);
+        case "disconnect":
+          return parts.act.disconnect(decision);
+        case "record":
+        case "refuse":
+        case "rehearse":
+          return undefined;
+        default:
+          return unreachable(decision);
+      }
+    } catch (thrown) {
+      const detail = `the action itself failed: ${messageOf(thrown)}`;
+      tell.fault("response", `${decision.rule.name}: ${detail}`, "please report this; the next sweep tries again");
+      return { ...untouched(decision, clock.nowMs()), result: "failed", detail };
     }
   }
 
@@ -135,18 +165,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     }
     const folded = store.recordFinding(finding);
     store.intend(decision);
-    if (decision.do === "rehearse") store.settle(rehearsed(decision, clock.nowMs()));
-    count(finding, decision, undefined);
+    if (decision.do === "rehearse") store.settle(untouched(decision, clock.nowMs()));
+    count(counts, finding, decision, undefined);
     tell.judged({ finding, decision, alertId: folded.alertId, count: folded.count });
-  }
-
-  function count(finding: Finding, decision: Decision, outcome: Outcome | undefined): void {
-    counts.findings[severityOf(finding.level)]++;
-    if (decision.do === "rehearse") counts.rehearsed++;
-    if (decision.do === "refuse") counts.refused++;
-    if (decision.do === "disconnect" && outcome?.result === "done") counts.disconnects++;
-    if (decision.do === "kill" && outcome !== undefined && outcome.killed.length > 0) counts.kills++;
-    if (outcome?.result === "failed" || outcome?.result === "partial") counts.actionsFailed++;
   }
 }
 
@@ -154,7 +175,7 @@ function acts({ decision }: Judged): boolean {
   return decision.do === "kill" || decision.do === "disconnect";
 }
 
-function rehearsed(decision: Decision, atMs: number): Outcome {
+function untouched(decision: Decision, atMs: number): Outcome {
   return {
     decisionId: decision.id,
     atMs,
@@ -167,4 +188,26 @@ function rehearsed(decision: Decision, atMs: number): Outcome {
     tookMs: 0,
     evidence: [],
   };
+}
+
+function noCounts(): PipelineCounts {
+  return {
+    events: 0,
+    findings: { ALERT: 0, WARNING: 0, INFO: 0, ERROR: 0 },
+    kills: 0,
+    disconnects: 0,
+    rehearsed: 0,
+    refused: 0,
+    actionsFailed: 0,
+    pardoned: 0,
+  };
+}
+
+function count(counts: PipelineCounts, finding: Finding, decision: Decision, outcome: Outcome | undefined): void {
+  counts.findings[severityOf(finding.level)]++;
+  if (decision.do === "rehearse") counts.rehearsed++;
+  if (decision.do === "refuse") counts.refused++;
+  if (decision.do === "disconnect" && outcome?.result === "done") counts.disconnects++;
+  if (decision.do === "kill" && outcome !== undefined && outcome.killed.length > 0) counts.kills++;
+  if (outcome?.result === "failed" || outcome?.result === "partial") counts.actionsFailed++;
 }

@@ -18,6 +18,8 @@ export interface PolicyInput {
   readonly pausedUntilMs: number;
   readonly own: readonly ProcessRef[];
   readonly uidOf: (name: string) => number | undefined;
+  /** Kept over many policies of one configuration, because compiling patterns is what costs. */
+  readonly argsMatch: Policy["argsMatch"];
 }
 
 export function policyOf(input: PolicyInput): Policy {
@@ -26,13 +28,20 @@ export function policyOf(input: PolicyInput): Policy {
     generation: input.generation,
     mode: input.monitorOnly ? "monitor" : config.MODE,
     pausedUntilMs: input.pausedUntilMs,
-    rules: new Map(Object.entries(config.RULES).flatMap(([name, response]) => [[name, response], [name.toLowerCase(), response]])),
+    rules: new Map(
+      Object.entries(config.RULES).flatMap(([name, response]) => [
+        [name, response],
+        [name.toLowerCase(), response],
+      ]),
+    ),
     exceptions: config.EXCEPTIONS,
-    argsMatch: createArgsMatcher(),
+    argsMatch: input.argsMatch,
     neverTouch: {
       executables: new Set(config.NEVER_TOUCH.executables),
       units: new Set(config.NEVER_TOUCH.units),
-      userIds: new Set(config.NEVER_TOUCH.users.flatMap((user) => (/^\d+$/.test(user) ? Number(user) : (input.uidOf(user) ?? [])))),
+      userIds: new Set(
+        config.NEVER_TOUCH.users.flatMap((user) => (/^\d+$/.test(user) ? Number(user) : (input.uidOf(user) ?? []))),
+      ),
       processes: input.own,
     },
     trustedExecutables: config.TRUSTED_SYSTEM_PROCESSES.filter((name) => name.startsWith("/")).flatMap((path) => {
@@ -44,7 +53,7 @@ export function policyOf(input: PolicyInput): Policy {
 }
 
 /** Compiled patterns are kept; a pattern that does not compile matches nothing (config check has told it). */
-function createArgsMatcher(): Policy["argsMatch"] {
+export function createArgsMatcher(): Policy["argsMatch"] {
   const compiled = new Map<string, RE2JS | undefined>();
   return (pattern, commandLine) => {
     if (!compiled.has(pattern) && compiled.size < PATTERNS_MAX) compiled.set(pattern, compile(pattern));
@@ -99,5 +108,8 @@ function parsePool(text: string): PoolEntry {
 }
 
 export function poolNames(pools: readonly string[]): readonly string[] {
-  return pools.map(parsePool).filter((entry) => entry.isName).map((entry) => entry.host);
+  return pools
+    .map(parsePool)
+    .filter((entry) => entry.isName)
+    .map((entry) => entry.host);
 }

@@ -37,7 +37,9 @@ export function createPoolResolver(names: () => readonly string[]): PoolResolver
   async function resolveAll(wanted: readonly string[]): Promise<void> {
     const answers = await Promise.all(wanted.map(async (name) => [name, await addressesOf(name)] as const));
     // A name that does not resolve right now keeps its last addresses.
-    known = new Map(answers.map(([name, addresses]) => [name, addresses.length > 0 ? addresses : (known.get(name) ?? [])]));
+    known = new Map(
+      answers.map(([name, addresses]) => [name, addresses.length > 0 ? addresses : (known.get(name) ?? [])]),
+    );
     fresh = true;
   }
 }

@@ -2,22 +2,29 @@
 import { createConfigSource } from "../config/runtime.ts";
 import { createChangeWriter } from "../context/events.ts";
 import { systemClock } from "../core/clock.ts";
-import { endpointText, type RehearsalReport, type RehearsedVictim, type ScannerName, summaryOf } from "../core/control.ts";
+import {
+  endpointText,
+  type RehearsalReport,
+  type RehearsedVictim,
+  type ScannerName,
+  summaryOf,
+} from "../core/control.ts";
 import { newId } from "../core/ids.ts";
 import { pathsOf } from "../core/paths.ts";
 import { type ProcessRef, sameProcess } from "../core/process.ts";
 import type { HostView } from "../core/view.ts";
 import { createKillBudget } from "../decision/budget.ts";
-import { type Engine, createEngine } from "../detection/engine.ts";
+import type { Policy } from "../decision/policy.ts";
+import { createEngine, type Engine } from "../detection/engine.ts";
+import { refOf } from "../host/signals.ts";
 import { ancestorsOf } from "../host/system.ts";
 import { createUsers } from "../host/users.ts";
-import type { Policy } from "../decision/policy.ts";
 import { createNetworkScanner } from "../sources/network.ts";
 import { createProcessScanner } from "../sources/processes.ts";
 import { allDetectors, hostContext } from "./head.ts";
 import { type Judged, judge } from "./judge.ts";
-import { poolMatcherOf, policyOf } from "./policy_of.ts";
-import { readRules } from "./rule_files.ts";
+import { createArgsMatcher, policyOf, poolMatcherOf } from "./policy_of.ts";
+import { readRules, ruleFolders } from "./rule_files.ts";
 
 /** Two sweeps this far apart: the second knows how busy everything is. */
 const SETTLE_MS = 1_000;
@@ -28,12 +35,29 @@ export async function rehearseOnce(): Promise<RehearsalReport> {
   const startedMs = clock.monotonicMs();
   const paths = pathsOf(process.env);
   const users = createUsers();
-  const { config, generation } = createConfigSource({ path: paths.configFile, lastGoodPath: paths.lastGoodConfigFile, clock }).current();
-  const context = hostContext({ clock, users, trustedProcesses: () => config.TRUSTED_SYSTEM_PROCESSES, onFault: () => undefined });
+  const { config, generation } = createConfigSource({
+    path: paths.configFile,
+    lastGoodPath: paths.lastGoodConfigFile,
+    clock,
+  }).current();
+  const context = hostContext({
+    clock,
+    users,
+    trustedProcesses: () => config.TRUSTED_SYSTEM_PROCESSES,
+    onFault: () => undefined,
+  });
   const pools = poolMatcherOf(config.MINING_POOLS, new Map());
   const detectors = allDetectors(() => pools);
-  const engine = createEngine(readRules(paths).rules);
-  const policy = policyOf({ config, generation, monitorOnly: false, pausedUntilMs: 0, own: ownProcesses(process.pid), uidOf: users.uidOf });
+  const engine = createEngine(readRules(ruleFolders(paths)).rules);
+  const policy = policyOf({
+    config,
+    generation,
+    monitorOnly: false,
+    pausedUntilMs: 0,
+    own: ownProcesses(),
+    uidOf: users.uidOf,
+    argsMatch: createArgsMatcher(),
+  });
   const processScanner = createProcessScanner(clock, process.pid);
   const networkScanner = createNetworkScanner();
   let report: RehearsalReport | undefined;
@@ -42,7 +66,16 @@ export async function rehearseOnce(): Promise<RehearsalReport> {
     const processes = processScanner.scan().seen;
     const sockets = networkScanner.scan(processes.processes).seen;
     const view = await context.update({ processes, sockets });
-    report = rehearse({ view, sockets: sockets.internet, detectors, engine, policy, caller: process.pid, sweptBy: "one-shot", startedMs });
+    report = rehearse({
+      view,
+      sockets: sockets.internet,
+      detectors,
+      engine,
+      policy,
+      caller: process.pid,
+      sweptBy: "one-shot",
+      startedMs,
+    });
   }
   if (report === undefined) throw new Error("no sweep was made");
   return report;
@@ -79,10 +112,14 @@ export function rehearse(input: RehearsalInput): RehearsalReport {
       throw new Error(`the detector ${detector} failed`, { cause: thrown });
     },
   });
-  const session = ownProcesses(input.caller);
+  const session = sessionOf(input.caller);
   const told = input.scanner === undefined ? judged : judged.filter((one) => scannerOf(one) === input.scanner);
   const wouldKill = told.flatMap((one) => victims(one, view, session));
-  const concerned = judged.some(({ decision }) => "plan" in decision && decision.plan.spared.some(({ process }) => session.some((own) => sameProcess(own, process))));
+  const concerned = judged.some(
+    ({ decision }) =>
+      "plan" in decision &&
+      decision.plan.spared.some(({ process }) => session.some((own) => sameProcess(own, process))),
+  );
   return {
     atMs,
     sweptBy: input.sweptBy,
@@ -91,14 +128,24 @@ export function rehearse(input: RehearsalInput): RehearsalReport {
     findings: told.map(({ finding }) => summaryOf(finding)),
     wouldKill,
     wouldDisconnect: told.flatMap(({ finding, decision }) =>
-      decision.do !== "disconnect" ? [] : decision.plan.sockets.map((socket) => ({ rule: finding.rule.name, findingId: finding.id, peer: `${socket.protocol} ${endpointText(socket.remoteAddress, socket.remotePort)}` })),
+      decision.do !== "disconnect"
+        ? []
+        : decision.plan.sockets.map((socket) => ({
+            rule: finding.rule.name,
+            findingId: finding.id,
+            peer: `${socket.protocol} ${endpointText(socket.remoteAddress, socket.remotePort)}`,
+          })),
     ),
     ownSessionConcerned: concerned || wouldKill.some((victim) => victim.ownSession),
     tookMs: systemClock.monotonicMs() - input.startedMs,
   };
 }
 
-function victims({ finding, decision }: Judged, view: HostView, session: readonly ProcessRef[]): readonly RehearsedVictim[] {
+function victims(
+  { finding, decision }: Judged,
+  view: HostView,
+  session: readonly ProcessRef[],
+): readonly RehearsedVictim[] {
   if (decision.do !== "kill") return [];
   return decision.plan.kill.flatMap((ref) => {
     const process = view.processes.get(ref.pid);
@@ -117,10 +164,17 @@ function victims({ finding, decision }: Judged, view: HostView, session: readonl
 }
 
 function scannerOf({ finding }: Judged): ScannerName {
-  return /^(process|program_place|masquerade|service_child)/.test(finding.event.logsource.category) ? "processes" : "network";
+  return /^(process|program_place|masquerade|service_child)/.test(finding.event.logsource.category)
+    ? "processes"
+    : "network";
 }
 
-/** A process and everything above it. */
-export function ownProcesses(pid: number): readonly ProcessRef[] {
-  return ancestorsOf(pid).filter((ref) => ref.pid > 1);
+/** The processes above one that asks: its login session. pid 0 is nobody's. */
+function sessionOf(pid: number): readonly ProcessRef[] {
+  return pid === 0 ? [] : ancestorsOf(pid).filter((ref) => ref.pid > 1);
+}
+
+/** Ourselves and everything above us: never touched. */
+export function ownProcesses(): readonly ProcessRef[] {
+  return [...sessionOf(process.pid), ...[refOf(process.pid)].flatMap((ref) => ref ?? [])];
 }

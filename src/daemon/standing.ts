@@ -32,7 +32,9 @@ export function createStanding(): Standing {
   }
 
   function freshEvents(all: readonly Event[], nowMs: number): readonly Event[] {
-    return all.filter((event) => event.logsource.service === undefined || remember(events, identityOf(event), event.action, nowMs));
+    return all.filter(
+      (event) => event.logsource.service === undefined || remember(events, identityOf(event), event.action, nowMs),
+    );
   }
 
   function remember(memory: Map<string, Told>, key: string, does: string, nowMs: number): boolean {

@@ -1,6 +1,7 @@
 /**
  * Runs the scanners when they are due, one sweep at a time, and keeps count of what each costs. A sweep that fails is
- * told and the next one comes; a scanner that keeps failing is switched off for a while while the others go on.
+ * told and the next one comes; a scanner that keeps failing rests for a while and the others go on.
+ * Trusts the monotonic clock alone. A scan runs to its end on the one thread: what stops a hung one is the watchdog.
  */
 import type { Clock } from "../core/clock.ts";
 import type { ScannerName, ScannerStatus } from "../core/control.ts";
@@ -10,186 +11,258 @@ import type { Scanner } from "../sources/scanner.ts";
 
 const COSTS_KEPT = 100;
 const FAILURES_IN_A_ROW_MAX = 5;
-const SWITCHED_OFF_MS = 60_000;
+const REST_MS = 60_000;
+/** At the latest after this the settings are looked at again, and whoever watches us sees that we live. */
+const ROUND_EVERY_MS_MAX = 1_000;
 
 export interface SupervisorParts {
   readonly clock: Clock;
   readonly processes: Scanner<void, ProcessesSeen>;
   readonly network: Scanner<readonly ProcessesSeen["processes"][number][], SocketsSeen>;
   /** As configured now. */
-  readonly settings: (name: ScannerName) => { readonly enabled: boolean; readonly intervalMs: number };
+  readonly settings: (name: ScannerName) => ScannerSettings;
   readonly judge: (swept: Swept) => Promise<void>;
   readonly onFault: (part: string, message: string, remedy: string) => void;
+}
+
+export interface ScannerSettings {
+  readonly enabled: boolean;
+  readonly intervalMs: number;
+  /** Why it is not, where that is not the configuration's doing. */
+  readonly offBecause?: string;
 }
 
 export interface Supervisor {
   /** Runs until `stop`. */
   start(): void;
   stop(): Promise<void>;
+  /** One round: whatever is due. `start` calls it; how long until the next is the answer, milliseconds. */
+  round(): Promise<number>;
   /** Resolves after a whole sweep that began after this call. */
   sweepNow(): Promise<void>;
   status(): readonly ScannerStatus[];
-  /** When the last whole sweep ended, on the monotonic clock; what the watchdog looks at. */
-  lastSweepMonotonicMs(): number;
+  /** When a round last began or ended, on the monotonic clock. Older than a few seconds: something hangs. */
+  lastRoundMonotonicMs(): number;
 }
 
 interface Run {
   readonly name: ScannerName;
-  dueAtMs: number;
-  lastAtMs: number;
+  /** Undefined before the first one. */
+  lastAtMs: number | undefined;
+  /** When the next one was planned, by the interval of that time. */
+  plannedAtMs: number;
+  restsUntilMs: number;
   lastTookMs: number;
-  costs: number[];
+  costs: readonly number[];
   scans: number;
   overruns: number;
   items: number;
   failuresInARow: number;
-  offUntilMs: number;
   lastFailure: string;
 }
 
+interface State {
+  readonly parts: SupervisorParts;
+  readonly runs: Readonly<Record<ScannerName, Run>>;
+  members: ProcessesSeen["processes"];
+  busy: Promise<void> | undefined;
+  stopped: boolean;
+  timer: Timer | undefined;
+  lastRoundMs: number;
+}
+
 export function createSupervisor(parts: SupervisorParts): Supervisor {
-  const { clock } = parts;
-  const runs = { processes: newRun("processes"), network: newRun("network") };
-  let stopped = false;
-  let busy: Promise<void> | undefined;
-  let timer: Timer | undefined;
-  let lastSweepMs = clock.monotonicMs();
-  let members: ProcessesSeen["processes"] = [];
-  return { start: schedule, stop, sweepNow, status, lastSweepMonotonicMs: () => lastSweepMs };
+  const state: State = {
+    parts,
+    runs: { processes: newRun("processes"), network: newRun("network") },
+    members: [],
+    busy: undefined,
+    stopped: false,
+    timer: undefined,
+    lastRoundMs: parts.clock.monotonicMs(),
+  };
+  return {
+    start: () => schedule(state, 0),
+    stop: () => stop(state),
+    round: () => round(state),
+    sweepNow: () => sweepNow(state),
+    status: () => Object.values(state.runs).map((run) => statusOf(state, run)),
+    lastRoundMonotonicMs: () => state.lastRoundMs,
+  };
+}
 
-  function schedule(): void {
-    if (stopped) return;
-    const nextMs = Math.min(...Object.values(runs).map((run) => run.dueAtMs));
-    const waitMs = Number.isFinite(nextMs) ? Math.min(1_000, Math.max(0, nextMs - clock.monotonicMs())) : 1_000;
-    timer = setTimeout(() => void tick(), waitMs);
-  }
+function schedule(state: State, waitMs: number): void {
+  if (state.stopped) return;
+  state.timer = setTimeout(() => void round(state).then((nextMs) => schedule(state, nextMs)), waitMs);
+}
 
-  async function tick(): Promise<void> {
-    if (busy === undefined) await sweep(false);
-    schedule();
-  }
+async function round(state: State): Promise<number> {
+  if (state.busy === undefined) await sweep(state, false);
+  const nowMs = state.parts.clock.monotonicMs();
+  const nextMs = Math.min(...Object.values(state.runs).map((run) => dueAtMs(state, run)));
+  return Math.min(ROUND_EVERY_MS_MAX, Math.max(0, nextMs - nowMs));
+}
 
-  async function sweepNow(): Promise<void> {
-    while (busy !== undefined) await busy;
-    await sweep(true);
-  }
+async function sweepNow(state: State): Promise<void> {
+  while (state.busy !== undefined) await state.busy;
+  await sweep(state, true);
+}
 
-  function sweep(everything: boolean): Promise<void> {
-    busy = sweepOnce(everything).finally(() => {
-      busy = undefined;
+async function stop(state: State): Promise<void> {
+  state.stopped = true;
+  clearTimeout(state.timer);
+  while (state.busy !== undefined) await state.busy;
+}
+
+function sweep(state: State, everything: boolean): Promise<void> {
+  state.lastRoundMs = state.parts.clock.monotonicMs();
+  state.busy = sweepOnce(state, everything).finally(() => {
+    state.busy = undefined;
+    state.lastRoundMs = state.parts.clock.monotonicMs();
+  });
+  return state.busy;
+}
+
+async function sweepOnce(state: State, everything: boolean): Promise<void> {
+  const { parts, runs } = state;
+  const startedMs = parts.clock.monotonicMs();
+  const processes = scan(state, runs.processes, parts.processes, undefined, everything);
+  if (processes !== undefined) state.members = processes.processes;
+  const sockets = scan(state, runs.network, parts.network, state.members, everything);
+  if (processes !== undefined || sockets !== undefined) {
+    await judge(state, {
+      ...(processes === undefined ? {} : { processes }),
+      ...(sockets === undefined ? {} : { sockets }),
     });
-    return busy;
   }
+  tellOverruns(state, startedMs);
+}
 
-  async function sweepOnce(everything: boolean): Promise<void> {
-    const startedMs = clock.monotonicMs();
-    const processes = scan(runs.processes, parts.processes, undefined, everything);
-    if (processes !== undefined) members = processes.processes;
-    const sockets = scan(runs.network, parts.network, members, everything);
-    lastSweepMs = clock.monotonicMs();
-    if (processes === undefined && sockets === undefined) return;
-    const swept: Swept = { ...(processes === undefined ? {} : { processes }), ...(sockets === undefined ? {} : { sockets }) };
-    try {
-      await parts.judge(swept);
-    } catch (thrown) {
-      parts.onFault("judgement", `a sweep could not be judged: ${messageOf(thrown)}`, "please report this; the next sweep comes as planned");
-    }
-    const tookMs = clock.monotonicMs() - startedMs;
-    for (const run of Object.values(runs)) {
-      const { intervalMs } = parts.settings(run.name);
-      if (tookMs <= intervalMs || run.lastAtMs < startedMs) continue;
-      run.overruns++;
-      parts.onFault(`scanner ${run.name}`, `a sweep took ${Math.round(tookMs)} ms, longer than its interval of ${intervalMs} ms; the next one starts at once`, "raise SCAN_INTERVALS or look for what loads the host");
-    }
-  }
-
-  function scan<Input, Seen>(run: Run, scanner: Scanner<Input, Seen>, input: Input, everything: boolean): Seen | undefined {
-    const nowMs = clock.monotonicMs();
-    const { enabled, intervalMs } = parts.settings(run.name);
-    // A shortened interval takes effect at once.
-    run.dueAtMs = Math.min(run.dueAtMs, run.lastAtMs === 0 ? nowMs : run.lastAtMs + intervalMs);
-    if (!enabled) {
-      run.dueAtMs = nowMs + intervalMs;
-      return undefined;
-    }
-    if (!everything && (nowMs < run.dueAtMs || nowMs < run.offUntilMs)) return undefined;
-    // Planned from the plan, not from now, so that scans do not drift; after an overrun from now.
-    run.dueAtMs = Math.max(run.dueAtMs + intervalMs, nowMs + 1);
-    if (everything) run.dueAtMs = nowMs + intervalMs;
-    run.lastAtMs = nowMs;
-    try {
-      const result = scanner.scan(input);
-      run.scans++;
-      run.items = result.items;
-      run.lastTookMs = result.tookMs;
-      run.costs = [...run.costs.slice(-(COSTS_KEPT - 1)), result.tookMs];
-      run.failuresInARow = 0;
-      for (const fault of result.faults) parts.onFault(`scanner ${run.name}`, fault.message, fault.remedy ?? "see `algo-monitor doctor`");
-      return result.seen;
-    } catch (thrown) {
-      failed(run, thrown, nowMs);
-      return undefined;
-    }
-  }
-
-  function failed(run: Run, thrown: unknown, nowMs: number): void {
-    run.failuresInARow++;
-    run.lastFailure = messageOf(thrown);
-    if (run.failuresInARow < FAILURES_IN_A_ROW_MAX) {
-      parts.onFault(`scanner ${run.name}`, `the ${run.name} scan failed: ${run.lastFailure}`, "it is tried again at the next interval");
-      return;
-    }
-    run.failuresInARow = 0;
-    run.offUntilMs = nowMs + SWITCHED_OFF_MS;
-    parts.onFault(
-      `scanner ${run.name}`,
-      `the ${run.name} scanner failed ${FAILURES_IN_A_ROW_MAX} times in a row (${run.lastFailure}) and rests for a minute; the rest guards on`,
-      "see `algo-monitor doctor`",
+async function judge(state: State, swept: Swept): Promise<void> {
+  try {
+    await state.parts.judge(swept);
+  } catch (thrown) {
+    state.parts.onFault(
+      "judgement",
+      `a sweep could not be judged: ${messageOf(thrown)}`,
+      "please report this; the next sweep comes as planned",
     );
   }
+}
 
-  async function stop(): Promise<void> {
-    stopped = true;
-    clearTimeout(timer);
-    while (busy !== undefined) await busy;
+function tellOverruns(state: State, startedMs: number): void {
+  const tookMs = state.parts.clock.monotonicMs() - startedMs;
+  for (const run of Object.values(state.runs)) {
+    const { intervalMs } = state.parts.settings(run.name);
+    if (tookMs <= intervalMs || run.lastAtMs === undefined || run.lastAtMs < startedMs) continue;
+    run.overruns++;
+    state.parts.onFault(
+      `scanner ${run.name}`,
+      `a sweep took ${Math.round(tookMs)} ms, longer than its interval of ${intervalMs} ms; the next one starts at once`,
+      "raise SCAN_INTERVALS or look for what loads the host",
+    );
   }
+}
 
-  function status(): readonly ScannerStatus[] {
-    const wallOffsetMs = clock.nowMs() - clock.monotonicMs();
-    return Object.values(runs).map((run) => {
-      const { enabled, intervalMs } = parts.settings(run.name);
-      const resting = clock.monotonicMs() < run.offUntilMs;
-      return {
-        name: run.name,
-        enabled,
-        intervalMs,
-        ...(run.scans === 0 ? {} : { lastAtMs: Math.round(run.lastAtMs + wallOffsetMs), lastTookMs: run.lastTookMs, medianTookMs: median(run.costs) }),
-        scans: run.scans,
-        overruns: run.overruns,
-        items: run.items,
-        ...(enabled && !resting ? {} : { skippedReason: enabled ? `failing: ${run.lastFailure}` : "switched off in SCANNERS" }),
-      };
-    });
+/** Infinite where it is switched off. A shortened interval takes effect at once, a lengthened one after the next scan. */
+function dueAtMs(state: State, run: Run): number {
+  const { enabled, intervalMs } = state.parts.settings(run.name);
+  if (!enabled) return Number.POSITIVE_INFINITY;
+  const planned =
+    run.lastAtMs === undefined ? Number.NEGATIVE_INFINITY : Math.min(run.plannedAtMs, run.lastAtMs + intervalMs);
+  return Math.max(planned, run.restsUntilMs);
+}
+
+function scan<Input, Seen>(
+  state: State,
+  run: Run,
+  scanner: Scanner<Input, Seen>,
+  input: Input,
+  everything: boolean,
+): Seen | undefined {
+  const { clock, settings, onFault } = state.parts;
+  const nowMs = clock.monotonicMs();
+  const { enabled, intervalMs } = settings(run.name);
+  if (!enabled || (!everything && nowMs < dueAtMs(state, run))) return undefined;
+  // Planned from the plan, not from now, so that scans do not drift; after an overrun or a rest from now.
+  const fromPlan = everything || run.lastAtMs === undefined ? nowMs : run.plannedAtMs;
+  run.plannedAtMs = Math.max(fromPlan + intervalMs, nowMs);
+  run.lastAtMs = nowMs;
+  try {
+    const result = scanner.scan(input);
+    run.scans++;
+    run.items = result.items;
+    run.lastTookMs = result.tookMs;
+    run.costs = [...run.costs.slice(-(COSTS_KEPT - 1)), result.tookMs];
+    run.failuresInARow = 0;
+    run.restsUntilMs = Number.NEGATIVE_INFINITY;
+    for (const fault of result.faults)
+      onFault(`scanner ${run.name}`, fault.message, fault.remedy ?? "see `algo-monitor doctor`");
+    return result.seen;
+  } catch (thrown) {
+    failed(state, run, thrown, nowMs);
+    return undefined;
   }
+}
+
+function failed(state: State, run: Run, thrown: unknown, nowMs: number): void {
+  const { onFault } = state.parts;
+  run.failuresInARow++;
+  run.lastFailure = messageOf(thrown);
+  if (run.failuresInARow < FAILURES_IN_A_ROW_MAX) {
+    onFault(
+      `scanner ${run.name}`,
+      `the ${run.name} scan failed: ${run.lastFailure}`,
+      "it is tried again at the next interval",
+    );
+    return;
+  }
+  run.failuresInARow = 0;
+  run.restsUntilMs = nowMs + REST_MS;
+  run.plannedAtMs = run.restsUntilMs;
+  onFault(
+    `scanner ${run.name}`,
+    `the ${run.name} scanner failed ${FAILURES_IN_A_ROW_MAX} times in a row (${run.lastFailure}) and rests for a minute; the rest guards on`,
+    "see `algo-monitor doctor`",
+  );
+}
+
+function statusOf(state: State, run: Run): ScannerStatus {
+  const { clock } = state.parts;
+  const { enabled, intervalMs, offBecause } = state.parts.settings(run.name);
+  const resting = clock.monotonicMs() < run.restsUntilMs;
+  const lastAtMs = clock.nowMs() - clock.monotonicMs() + (run.lastAtMs ?? 0);
+  const last = { lastAtMs: Math.round(lastAtMs), lastTookMs: run.lastTookMs, medianTookMs: median(run.costs) };
+  const skipped = enabled ? `failing: ${run.lastFailure}` : (offBecause ?? "switched off in SCANNERS");
+  return {
+    name: run.name,
+    enabled,
+    intervalMs,
+    ...(run.scans === 0 ? {} : last),
+    scans: run.scans,
+    overruns: run.overruns,
+    items: run.items,
+    ...(enabled && !resting ? {} : { skippedReason: skipped }),
+  };
 }
 
 function newRun(name: ScannerName): Run {
   return {
     name,
-    dueAtMs: 0,
-    lastAtMs: 0,
+    lastAtMs: undefined,
+    plannedAtMs: Number.NEGATIVE_INFINITY,
+    restsUntilMs: Number.NEGATIVE_INFINITY,
     lastTookMs: 0,
     costs: [],
     scans: 0,
     overruns: 0,
     items: 0,
     failuresInARow: 0,
-    offUntilMs: 0,
     lastFailure: "",
   };
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

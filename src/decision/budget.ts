@@ -54,7 +54,9 @@ export function createKillBudget(): KillBudget {
     const pair = pairOf(incident);
     pair.spent = pair.spent.filter((spent) => nowMs - spent.atMs < WINDOW_MS);
     const peer = peerNetwork(incident.peer);
-    const repeats = pair.spent.some((spent) => spent.lineage === incident.lineage || (peer !== "" && spent.peer === peer));
+    const repeats = pair.spent.some(
+      (spent) => spent.lineage === incident.lineage || (peer !== "" && spent.peer === peer),
+    );
     if (repeats) return "repeat";
     if (nowMs < pair.loweredUntilMs) return "spent";
     if (pair.spent.length >= limit) {
@@ -94,6 +96,7 @@ export function peerNetwork(address: string): string {
   const [head = "", tail] = address.split("::", 2);
   const groups = head === "" ? [] : head.split(":");
   const after = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => "0");
+  const zeros =
+    tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => "0");
   return [...groups, ...zeros, ...after].slice(0, 4).join(":");
 }

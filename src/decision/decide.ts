@@ -15,7 +15,13 @@ import type { Policy } from "./policy.ts";
 const PATTERN_CATEGORIES: ReadonlySet<string> = new Set(["process_creation", "network_connection", "program_place"]);
 const PLAN_PROCESSES_MAX = 4_096;
 
-export function decide(finding: Finding, view: HostView, policy: Policy, budget: KillBudget, base: Pick<DecisionBase, "id" | "atMs">): Decision {
+export function decide(
+  finding: Finding,
+  view: HostView,
+  policy: Policy,
+  budget: KillBudget,
+  base: Pick<DecisionBase, "id" | "atMs">,
+): Decision {
   const reasons: string[] = [];
   const common = { ...base, findingId: finding.id, rule: finding.rule, by: "policy", reasons };
   const response = responseOf(finding, policy, reasons);
@@ -56,7 +62,13 @@ export function decide(finding: Finding, view: HostView, policy: Policy, budget:
  * A lineage that comes back after a kill is a retry loop: the inline code above it that starts it again goes too.
  * Never a program or script from a file, never an interactive shell.
  */
-function withSpawners(plan: ActionPlan, finding: Finding, view: HostView, policy: Policy, reasons: string[]): ActionPlan {
+function withSpawners(
+  plan: ActionPlan,
+  finding: Finding,
+  view: HostView,
+  policy: Policy,
+  reasons: string[],
+): ActionPlan {
   const process = finding.event.process === undefined ? undefined : alive(view, finding.event.process);
   if (process === undefined) return plan;
   const spawners: ProcessRef[] = [];
@@ -65,8 +77,13 @@ function withSpawners(plan: ActionPlan, finding: Finding, view: HostView, policy
     if (!inline || untouchable(view, ancestor, policy.neverTouch) !== undefined) break;
     spawners.push(ancestor.ref);
   }
-  if (spawners.length > 0) reasons.push(`it came back after a kill: pid ${spawners.map((ref) => ref.pid).join(", ")} starts it again`);
-  return { ...plan, kill: [...spawners, ...plan.kill], aloneWithoutTree: [...spawners, ...(plan.aloneWithoutTree ?? [])] };
+  if (spawners.length > 0)
+    reasons.push(`it came back after a kill: pid ${spawners.map((ref) => ref.pid).join(", ")} starts it again`);
+  return {
+    ...plan,
+    kill: [...spawners, ...plan.kill],
+    aloneWithoutTree: [...spawners, ...(plan.aloneWithoutTree ?? [])],
+  };
 }
 
 /** What the rule asks for after RULES had its say. */
@@ -92,7 +109,9 @@ function pardonFor(finding: Finding, view: HostView, policy: Policy, nowMs: numb
   if (subject === undefined) return undefined;
   for (const ref of [...subject.relays, ...subject.actors]) {
     const executable = alive(view, ref)?.executable;
-    const trusted = policy.trustedExecutables.find((file) => file.device === executable?.device && file.inode === executable.inode);
+    const trusted = policy.trustedExecutables.find(
+      (file) => file.device === executable?.device && file.inode === executable.inode,
+    );
     if (trusted !== undefined) return `TRUSTED_SYSTEM_PROCESSES names ${trusted.path}, which controls it`;
   }
   return undefined;
@@ -112,21 +131,31 @@ function rehearsalReason(response: ResponseKind, policy: Policy, nowMs: number):
 function makePlan(finding: Finding, view: HostView, policy: Policy, asked: "kill" | "disconnect"): ActionPlan {
   const subject = finding.event.subject;
   if (subject === undefined) return { kill: [], sockets: [], spared: [] };
-  const kill = new Map<string, ProcessRef>();
+  const trees = new Map<string, ProcessRef>();
+  const relays = new Map<string, ProcessRef>();
   const spared: { process: ProcessRef; reason: string }[] = [];
   const visited = new Set<number>();
   if (asked === "kill") {
-    for (const ref of subject.relays) {
-      const relay = alive(view, ref);
-      if (relay === undefined) continue;
-      const reason = untouchable(view, relay, policy.neverTouch) ?? servesOthers(view, relay, subject.sockets);
-      if (reason === undefined) kill.set(processKey(ref), ref);
-      else spared.push({ process: ref, reason });
-    }
     for (const ref of subject.actors) addTree(ref);
+    for (const ref of subject.relays) addRelay(ref);
   }
-  const aloneWithoutTree = [...kill.values()].filter((ref) => !visited.has(ref.pid));
-  return { kill: [...kill.values()], aloneWithoutTree, sockets: touchableSockets(view, subject.sockets, policy), spared };
+  // Relays first: what is frozen before the shell brings it no more commands.
+  const kill = [...relays.values(), ...trees.values()];
+  return {
+    kill,
+    aloneWithoutTree: [...relays.values()],
+    sockets: touchableSockets(view, subject.sockets, policy),
+    spared,
+  };
+
+  /** A relay below an actor falls with the actor's tree, whatever else it does. */
+  function addRelay(ref: ProcessRef): void {
+    const relay = alive(view, ref);
+    if (relay === undefined || visited.has(ref.pid)) return;
+    const reason = untouchable(view, relay, policy.neverTouch) ?? servesOthers(view, relay, subject?.sockets ?? []);
+    if (reason === undefined) relays.set(processKey(ref), ref);
+    else spared.push({ process: ref, reason });
+  }
 
   function addTree(ref: ProcessRef): void {
     const process = alive(view, ref);
@@ -137,14 +166,15 @@ function makePlan(finding: Finding, view: HostView, policy: Policy, asked: "kill
       spared.push({ process: ref, reason });
       return;
     }
-    kill.set(processKey(ref), ref);
+    trees.set(processKey(ref), ref);
     for (const child of view.children(ref.pid)) addTree(child.ref);
   }
 }
 
 /** Why a process that relays must live on, or undefined when relaying is all it does. */
 function servesOthers(view: HostView, relay: Process, sockets: readonly SocketRef[]): string | undefined {
-  if (view.unit(relay)?.mainPid === relay.ref.pid && view.unit(relay)?.transient !== true) return "it is the main process of its unit";
+  if (view.unit(relay)?.mainPid === relay.ref.pid && view.unit(relay)?.transient !== true)
+    return "it is the main process of its unit";
   const ours = new Set(sockets.map((socket) => socket.inode));
   for (const descriptor of view.descriptors(relay)) {
     if (descriptor.kind !== "socket") continue;
@@ -159,18 +189,26 @@ function servesOthers(view: HostView, relay: Process, sockets: readonly SocketRe
 /** A connection that a never-to-be-touched process shares is left open. */
 function touchableSockets(view: HostView, sockets: readonly SocketRef[], policy: Policy): readonly SocketRef[] {
   return sockets.filter((socket) =>
-    view.holders(`socket:${socket.inode}`).every((holder) => untouchable(view, holder.process, policy.neverTouch) === undefined),
+    view
+      .holders(`socket:${socket.inode}`)
+      .every((holder) => untouchable(view, holder.process, policy.neverTouch) === undefined),
   );
 }
 
-function incidentOf(finding: Finding, view: HostView): { rule: string; executable: string; lineage: string; peer: string } {
+function incidentOf(
+  finding: Finding,
+  view: HostView,
+): { rule: string; executable: string; lineage: string; peer: string } {
   const fields = finding.event.fields;
   const ref = finding.event.process;
   const process = ref === undefined ? undefined : alive(view, ref);
   const executable = process?.executable;
   return {
     rule: finding.rule.name,
-    executable: executable === undefined ? String(fields["process.executable"] ?? "") : `${executable.path} (${executable.device}:${executable.inode})`,
+    executable:
+      executable === undefined
+        ? String(fields["process.executable"] ?? "")
+        : `${executable.path} (${executable.device}:${executable.inode})`,
     lineage: process === undefined ? finding.foldKey : lineageOf(view, process),
     peer: String(fields["peer.ip"] ?? ""),
   };

@@ -41,9 +41,7 @@ const CONNECTION = [
   "peer.ip",
   "peer.port",
 ];
-const SHELL = FIELDS.map((field) => field.name).filter(
-  (name) => name.startsWith("shell."),
-);
+const SHELL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("shell."));
 const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
 
 const OWN_SERVICE = "algo-monitor";

@@ -3,7 +3,7 @@
 // Costs 2 us a descriptor that still leads to the same inode, 6 us a new one; nearly all of it in the kernel.
 import type { Descriptor, DescriptorKind } from "../core/process.ts";
 import { classifyDescriptor } from "./descriptor_kinds.ts";
-import { AT, closeDescriptor, type Name, OPEN, openAt } from "./libc.ts";
+import { AT, type Name } from "./libc.ts";
 import { decodeText, eachNumber, identify, modeOfLink, readLinkBytes, statFollowing } from "./procfs.ts";
 
 const TARGET_CHARACTERS_MAX = 1024;
@@ -128,19 +128,4 @@ function isSettled(kind: DescriptorKind): boolean {
 
 function isSameDescriptor(before: Descriptor, kind: DescriptorKind, channel: string, target: string): boolean {
   return before.kind === kind && before.channel === channel && before.target === target;
-}
-
-/** Kept for callers that hold only a pid: the descriptors of one process, now, without a cache. */
-export function readDescriptorsOf(pid: number, descriptorsMax = 16_384, procRoot = "/proc"): readonly Descriptor[] {
-  const directory = openAt(AT.currentDirectory, `${procRoot}/${pid}`, OPEN.path | OPEN.directory);
-  if (directory < 0) return [];
-  const reader = createDescriptorReader(descriptorsMax);
-  reader.begin();
-  const { descriptors } = reader.read(directory, undefined, {
-    terminalDevice: 0,
-    isSlowTurn: false,
-    limit: descriptorsMax,
-  });
-  closeDescriptor(directory);
-  return descriptors;
 }

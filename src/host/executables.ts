@@ -83,6 +83,11 @@ export function statOf(path: string): ResolvedFile | undefined {
   return { path, device: stat.device, inode: stat.inode, ownerUid: stat.uid, mode: stat.mode & 0o7777 };
 }
 
+/** The device that a file or directory lies on. */
+export function deviceOf(path: string): number | undefined {
+  return statFollowing(AT.currentDirectory, path)?.device;
+}
+
 /** The GNU build-id of a file, lower-case hex. */
 export function buildIdOf(path: string): string | undefined {
   return readBuildId(AT.currentDirectory, path);

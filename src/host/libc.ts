@@ -19,10 +19,11 @@ const SYMBOLS = {
   sendto: { args: [i32, pointer, u64, i32, pointer, u32], returns: i32 },
   recv: { args: [i32, pointer, u64, i32], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
+  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
   setns: { args: [i32, i32], returns: i32 },
   kill: { args: [i32, i32], returns: i32 },
-  prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   sysconf: { args: [i32], returns: i32 },
+  madvise: { args: [u64, u64, i32], returns: i32 },
   clock_gettime: { args: [i32, pointer], returns: i32 },
   syscall: { args: [i64, u64, u64, u64, u64], returns: i32 },
   __errno_location: { args: [], returns: pointer },
@@ -138,6 +139,13 @@ export function setSocketOption(descriptor: number, level: number, option: numbe
   return result(libc.setsockopt(descriptor, level, option, value, value.byteLength));
 }
 
+/** Fills the buffer; the length of the answer, or a negative errno. */
+export function getSocketOption(descriptor: number, level: number, option: number, buffer: Uint8Array): number {
+  const length = new Uint32Array([buffer.byteLength]);
+  const answered = result(libc.getsockopt(descriptor, level, option, buffer, length));
+  return answered < 0 ? answered : (length[0] ?? 0);
+}
+
 /** Moves the calling thread into a namespace. */
 export function enterNamespace(descriptor: number, kind: number): number {
   return result(libc.setns(descriptor, kind));
@@ -155,8 +163,9 @@ export function killPid(pid: number, signal: number): number {
   return pid > 1 ? result(libc.kill(pid, signal)) : -ERRNO.EINVAL;
 }
 
-export function processControl(option: number, argument: number): number {
-  return result(libc.prctl(option, argument, 0, 0, 0));
+/** madvise(2) on a range of our own addresses. */
+export function adviseMemory(address: bigint, lengthBytes: bigint, advice: number): number {
+  return result(libc.madvise(address, lengthBytes, advice));
 }
 
 export function systemConfiguration(name: number): number {

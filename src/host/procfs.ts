@@ -107,12 +107,6 @@ export function readLarge(directory: number, name: Name, bytesMax: number): Uint
   return length < 0 ? length : bytes.subarray(0, length);
 }
 
-/** As `readBytes`, decoded; invalid UTF-8 becomes U+FFFD. Undefined where it cannot be read. */
-export function readText(directory: number, name: Name, bytesMax?: number): string | undefined {
-  const bytes = readBytes(directory, name, bytesMax);
-  return typeof bytes === "number" ? undefined : decodeText(bytes);
-}
-
 /** The bytes of a link's text in the shared buffer; a negative errno as a number. */
 export function readLinkBytes(directory: number, name: Name): Uint8Array | number {
   const length = readLinkAt(directory, name, linkBuffer);

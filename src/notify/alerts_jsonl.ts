@@ -8,7 +8,7 @@ import type { FieldValue } from "../core/nouns.ts";
 import { ok } from "../core/result.ts";
 import { techniqueIds } from "./journald.ts";
 import type { Output } from "./output.ts";
-import { rotatingFile } from "./rotating_file.ts";
+import { type LogBounds, rotatingFile } from "./rotating_file.ts";
 
 export const ECS_VERSION = "8.17.0";
 /** Of our own fields below `algo_monitor`. */
@@ -23,8 +23,8 @@ export interface AlertsJsonlOptions {
   readonly hostName: string;
   /** Of this program, for observer.version. */
   readonly version: string;
-  readonly rotateAtBytes?: number;
-  readonly retentionDays?: number;
+  /** Asked at each use, so that a reload of the configuration takes effect. */
+  readonly bounds?: () => LogBounds;
 }
 
 export function alertsJsonl(options: AlertsJsonlOptions): Output {
@@ -178,7 +178,7 @@ function putThreat(document: EcsObject, tags: readonly string[]): void {
 }
 
 /** ECS has these names; ours below them are no ECS fields and go to our own namespace. */
-const ECS_NAMES: ReadonlySet<string> = new Set([
+export const ECS_NAMES: ReadonlySet<string> = new Set([
   "process.pid",
   "process.name",
   "process.executable",

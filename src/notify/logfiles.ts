@@ -4,14 +4,14 @@ import type { Severity } from "../core/nouns.ts";
 import { type LocalTime, localTime } from "./local_time.ts";
 import type { Output } from "./output.ts";
 import { printable } from "./printable.ts";
-import { type RotatingFile, rotatingFile } from "./rotating_file.ts";
+import { type LogBounds, type RotatingFile, rotatingFile } from "./rotating_file.ts";
 
 export interface LogFilesOptions {
   /** e.g. `/opt/.monitor/logs`. */
   readonly directory: string;
   readonly clock: Clock;
-  readonly rotateAtBytes?: number;
-  readonly retentionDays?: number;
+  /** Asked at each use, so that a reload of the configuration takes effect. */
+  readonly bounds?: () => LogBounds;
   readonly time?: LocalTime;
 }
 

@@ -52,7 +52,8 @@ const UTC = { zone: () => "UTC" };
 
 function textLogs(rotateAtBytes?: number): Output {
   const time = localTime(clock, UTC);
-  return logFiles({ directory: logs, clock, time, ...(rotateAtBytes === undefined ? {} : { rotateAtBytes }) });
+  const bounds = rotateAtBytes === undefined ? {} : { bounds: () => ({ rotateAtBytes, retentionDays: 30 }) };
+  return logFiles({ directory: logs, clock, time, ...bounds });
 }
 
 function notice(message: string, severity: Severity = "ALERT"): Notice {

@@ -24,10 +24,14 @@ export interface RotatingFileOptions {
   readonly directory: string;
   readonly name: string;
   readonly clock: Clock;
-  /** Default 10 MB. */
-  readonly rotateAtBytes?: number;
-  /** Rotated files are removed this long after their last line. Default 30 days. */
-  readonly retentionDays?: number;
+  /** Asked at each use. Default 10 MB, 30 days. */
+  readonly bounds?: () => LogBounds;
+}
+
+export interface LogBounds {
+  readonly rotateAtBytes: number;
+  /** Rotated files are removed this long after their last line. */
+  readonly retentionDays: number;
 }
 
 export interface RotatingFile {
@@ -38,8 +42,7 @@ export interface RotatingFile {
   close(): void;
 }
 
-const ROTATE_AT_BYTES = 10_000_000;
-const RETENTION_DAYS = 30;
+const DEFAULT_BOUNDS: LogBounds = { rotateAtBytes: 10_000_000, retentionDays: 30 };
 /** Rotated files of one log kept at most, whatever their age: 300 MB. */
 const ROTATED_FILES_MAX = 30;
 /** A quiet log is rotated after a week, or its first lines would outlive the retention by years. */
@@ -157,7 +160,11 @@ function ensureDirectory(directory: string): void {
 function dueForRotation(state: State, file: OpenFile, text: string): boolean {
   if (file.sizeBytes === 0) return false;
   const ageMs = state.options.clock.nowMs() - file.openedForMs;
-  return file.sizeBytes + text.length > (state.options.rotateAtBytes ?? ROTATE_AT_BYTES) || ageMs > ROTATE_AFTER_MS;
+  return file.sizeBytes + text.length > boundsOf(state).rotateAtBytes || ageMs > ROTATE_AFTER_MS;
+}
+
+function boundsOf(state: State): LogBounds {
+  return state.options.bounds?.() ?? DEFAULT_BOUNDS;
 }
 
 function rotate(state: State): void {
@@ -190,7 +197,7 @@ function maintain(state: State): void {
 
 function prune(state: State): void {
   const { directory, name, clock } = state.options;
-  const cutoffMs = clock.nowMs() - (state.options.retentionDays ?? RETENTION_DAYS) * DAY_MS;
+  const cutoffMs = clock.nowMs() - boundsOf(state).retentionDays * DAY_MS;
   const rotated = (quietly(() => readdirSync(directory)) ?? [])
     .filter((entry) => isRotated(entry, name))
     .sort()

@@ -3,8 +3,8 @@
  * namespace. No undo: the peer would have to connect again.
  */
 import type { Clock } from "../core/clock.ts";
-import type { ActionPlan, Outcome, SocketRef } from "../core/nouns.ts";
 import { endpointText } from "../core/control.ts";
+import type { ActionPlan, Outcome, SocketRef } from "../core/nouns.ts";
 import { destroySocket } from "../host/destroy.ts";
 
 export interface Destroyed {
@@ -20,7 +20,9 @@ export function destroySockets(sockets: readonly SocketRef[]): Destroyed {
     const result = destroySocket(socket);
     if (result.ok) destroyed++;
     else if (result.fault.kind !== "gone") {
-      left.push(`the ${socket.protocol} connection to ${endpointText(socket.remoteAddress, socket.remotePort)} is still open: ${result.fault.message}`);
+      left.push(
+        `the ${socket.protocol} connection to ${endpointText(socket.remoteAddress, socket.remotePort)} is still open: ${result.fault.message}`,
+      );
     }
   }
   return { destroyed, left };
@@ -32,13 +34,24 @@ export function disconnectPlan(decisionId: string, plan: ActionPlan, clock: Cloc
   return {
     decisionId,
     atMs: clock.nowMs(),
-    result: left.length === 0 ? "done" : destroyed > 0 ? "partial" : "failed",
+    result: resultOf(destroyed, left.length),
     verified: left.length === 0,
     killed: [],
     survived: [],
     socketsDestroyed: destroyed,
-    detail: left.length === 0 ? `destroyed ${destroyed} of ${plan.sockets.length} connections, the rest were already closed` : left.join("; "),
+    detail: describe(destroyed, left, plan.sockets.length),
     tookMs: clock.monotonicMs() - startedAtMs,
     evidence: [],
   };
+}
+
+function resultOf(destroyed: number, left: number): Outcome["result"] {
+  if (left === 0) return "done";
+  return destroyed > 0 ? "partial" : "failed";
+}
+
+function describe(destroyed: number, left: readonly string[], wanted: number): string {
+  if (left.length > 0) return left.join("; ");
+  const closed = wanted - destroyed;
+  return `destroyed ${destroyed} of ${wanted} connections${closed > 0 ? `, ${closed} were already closed` : ""}`;
 }

@@ -4,7 +4,7 @@
  * No undo: a dead process stays dead, which is why every step before it may still stop.
  */
 import type { Clock } from "../core/clock.ts";
-import type { ActionPlan, Outcome, ProcessEvidence } from "../core/nouns.ts";
+import type { ActionPlan, Outcome } from "../core/nouns.ts";
 import { type ProcessRef, processKey } from "../core/process.ts";
 import { childrenOf, collectEvidence } from "../host/evidence.ts";
 import { closePidfd, openPidfd, type PidHandle, processState, signal } from "../host/signals.ts";
@@ -12,47 +12,61 @@ import { destroySockets } from "./disconnect.ts";
 
 const VERIFY_WITHIN_MS = 2_000;
 const VERIFY_EVERY_MS = 5;
-/** A tree that forks while it is being frozen is caught up with this many times. */
-const CATCH_UP_ROUNDS = 5;
+/** How long the tree is followed while it grows, and a process that does not stop (state D) is waited for. */
+const FREEZE_WITHIN_MS = 250;
+const FREEZE_EVERY_MS = 1;
 const TREE_MAX = 8_192;
 /** Evidence of the first processes; the rest are counted. */
 const EVIDENCE_MAX = 16;
+/** A message names so many processes; the outcome has them all. */
+const NAMED_MAX = 10;
 
-interface Frozen {
+interface Refusal {
   readonly ref: ProcessRef;
-  readonly handle: PidHandle;
+  readonly why: string;
+}
+
+/** What is frozen, in the order it was: a child always behind its parent. */
+interface Tree {
+  readonly held: Map<string, PidHandle>;
+  readonly refused: Refusal[];
 }
 
 export async function killPlan(decisionId: string, plan: ActionPlan, clock: Clock): Promise<Outcome> {
   const startedAtMs = clock.monotonicMs();
-  const frozen = new Map<string, Frozen>();
-  const refused: { readonly ref: ProcessRef; readonly why: string }[] = [];
-  let evidence: readonly ProcessEvidence[] = [];
+  const tree: Tree = { held: new Map(), refused: [] };
   try {
-    freezeTree(plan, frozen, refused);
-    evidence = [...frozen.values()].slice(0, EVIDENCE_MAX).flatMap((held) => collectEvidence(held.ref) ?? []);
-    for (const { ref, handle } of frozen.values()) {
+    await freezeTree(plan, tree, clock);
+    const held = [...tree.held.values()];
+    const evidence = held.slice(0, EVIDENCE_MAX).flatMap(({ ref }) => collectEvidence(ref) ?? []);
+    // Children first: a daemon that dies half-way leaves the processes that the intent names, and its successor finds
+    // the rest of the frozen tree below them.
+    for (const handle of held.toReversed()) {
       const sent = signal(handle, "SIGKILL");
-      if (!sent.ok && sent.fault.kind !== "gone") refused.push({ ref, why: sent.fault.message });
+      if (!sent.ok && sent.fault.kind !== "gone") tree.refused.push({ ref: handle.ref, why: sent.fault.message });
     }
-    const survived = await waitForDeaths([...frozen.values()].map((held) => held.ref), clock);
+    const living = await waitForDeaths(
+      held.map(({ ref }) => ref),
+      clock,
+    );
+    const survived = distinct([...living, ...tree.refused.map(({ ref }) => ref)]);
+    const killed = held.map(({ ref }) => ref).filter((ref) => !living.includes(ref));
     const sockets = destroySockets(plan.sockets);
-    const allSurvived = [...survived, ...refused.map((entry) => entry.ref)];
-    const killed = [...frozen.values()].map((held) => held.ref).filter((ref) => !survived.includes(ref));
+    const verified = survived.length === 0 && sockets.left.length === 0;
     return {
       decisionId,
       atMs: clock.nowMs(),
-      result: allSurvived.length === 0 && sockets.left.length === 0 ? "done" : killed.length > 0 ? "partial" : "failed",
-      verified: allSurvived.length === 0 && sockets.left.length === 0,
+      result: resultOf(verified, killed.length > 0),
+      verified,
       killed,
-      survived: allSurvived,
+      survived,
       socketsDestroyed: sockets.destroyed,
-      detail: describe(killed, allSurvived, refused, sockets.left),
+      detail: describe(killed, survived, tree.refused, sockets.left),
       tookMs: clock.monotonicMs() - startedAtMs,
       evidence,
     };
   } finally {
-    for (const { handle } of frozen.values()) {
+    for (const handle of tree.held.values()) {
       // Harmless to the dead; wakes what a failed SIGKILL left stopped.
       signal(handle, "SIGCONT");
       closePidfd(handle);
@@ -60,29 +74,63 @@ export async function killPlan(decisionId: string, plan: ActionPlan, clock: Cloc
   }
 }
 
-/** Stops the plan's processes from the top down, then the children they made meanwhile. */
-function freezeTree(plan: ActionPlan, frozen: Map<string, Frozen>, refused: { ref: ProcessRef; why: string }[]): void {
-  const spared = new Set(plan.spared.map((entry) => processKey(entry.process)));
+function resultOf(verified: boolean, killedAny: boolean): Outcome["result"] {
+  if (verified) return "done";
+  return killedAny ? "partial" : "failed";
+}
+
+/**
+ * Stops the plan's processes from the top down, then the children they made meanwhile, until nothing new appears. Only a
+ * process that was seen stopped can make no more: fork(2) is restarted while a signal is pending, in each thread.
+ */
+async function freezeTree(plan: ActionPlan, tree: Tree, clock: Clock): Promise<void> {
+  const spared = new Set(plan.spared.map(({ process }) => processKey(process)));
+  // A relay's other children are not the behaviour.
+  const alone = new Set((plan.aloneWithoutTree ?? []).map(processKey));
+  const untilMs = clock.monotonicMs() + FREEZE_WITHIN_MS;
   let pending: readonly ProcessRef[] = plan.kill;
-  for (let round = 0; round < CATCH_UP_ROUNDS && pending.length > 0; round++) {
-    for (const ref of pending) {
-      if (frozen.size >= TREE_MAX) return;
-      const opened = openPidfd(ref);
-      if (!opened.ok) {
-        if (opened.fault.kind !== "gone") refused.push({ ref, why: opened.fault.message });
-        continue;
-      }
-      frozen.set(processKey(ref), { ref, handle: opened.value });
-      signal(opened.value, "SIGSTOP");
-    }
-    const treeRoots = [...frozen.values()].filter((held) => !isRelayOnly(held.ref, plan));
-    pending = treeRoots.flatMap((held) => childrenOf(held.ref.pid)).filter((child) => !frozen.has(processKey(child)) && !spared.has(processKey(child)));
+  let restless: readonly ProcessRef[] = [];
+  while (pending.length > 0 || restless.length > 0) {
+    const parents = [...restless, ...hold(pending, tree)].filter((ref) => !alone.has(processKey(ref)));
+    restless = await untilStopped(parents, clock, untilMs);
+    pending = parents
+      .flatMap(({ pid }) => childrenOf(pid))
+      .filter((child) => !tree.held.has(processKey(child)) && !spared.has(processKey(child)));
+    if (clock.monotonicMs() < untilMs && tree.held.size < TREE_MAX) continue;
+    hold(pending, tree);
+    return;
   }
 }
 
-/** A relay's other children are not the behaviour. */
-function isRelayOnly(ref: ProcessRef, plan: ActionPlan): boolean {
-  return plan.aloneWithoutTree?.some((alone) => processKey(alone) === processKey(ref)) === true;
+/** Those that were there to be stopped. A zombie runs nothing and has no children. */
+function hold(refs: readonly ProcessRef[], tree: Tree): readonly ProcessRef[] {
+  const stopped: ProcessRef[] = [];
+  for (const ref of refs) {
+    if (tree.held.size >= TREE_MAX || tree.held.has(processKey(ref)) || processState(ref) === "zombie") continue;
+    const opened = openPidfd(ref);
+    if (opened.ok) {
+      tree.held.set(processKey(ref), opened.value);
+      signal(opened.value, "SIGSTOP");
+      stopped.push(ref);
+    } else if (opened.fault.kind !== "gone") {
+      tree.refused.push({ ref, why: opened.fault.message });
+    }
+  }
+  return stopped;
+}
+
+/** Those that still run when the time is up. */
+async function untilStopped(
+  refs: readonly ProcessRef[],
+  clock: Clock,
+  untilMs: number,
+): Promise<readonly ProcessRef[]> {
+  let restless = refs.filter((ref) => processState(ref) === "running");
+  while (restless.length > 0 && clock.monotonicMs() < untilMs) {
+    await Bun.sleep(FREEZE_EVERY_MS);
+    restless = restless.filter((ref) => processState(ref) === "running");
+  }
+  return restless;
 }
 
 async function waitForDeaths(refs: readonly ProcessRef[], clock: Clock): Promise<readonly ProcessRef[]> {
@@ -101,16 +149,31 @@ function isAlive(ref: ProcessRef): boolean {
   return state === "running" || state === "stopped";
 }
 
+function distinct(refs: readonly ProcessRef[]): readonly ProcessRef[] {
+  return [...new Map(refs.map((ref) => [processKey(ref), ref])).values()];
+}
+
 function describe(
   killed: readonly ProcessRef[],
   survived: readonly ProcessRef[],
-  refused: readonly { readonly ref: ProcessRef; readonly why: string }[],
+  refused: readonly Refusal[],
   socketsLeft: readonly string[],
 ): string {
-  const parts = [`killed ${killed.length === 1 ? `pid ${killed[0]?.pid}` : `${killed.length} processes`}`];
-  if (killed.length === 0) parts[0] = "the processes were already gone";
-  if (survived.length > 0) parts.push(`still there: pid ${survived.map((ref) => ref.pid).join(", ")}`);
-  for (const entry of refused) parts.push(`pid ${entry.ref.pid}: ${entry.why}`);
-  for (const left of socketsLeft) parts.push(left);
-  return parts.join("; ");
+  const parts = [killedText(killed, survived)];
+  if (survived.length > 0) parts.push(`still there: pid ${listed(survived)}`);
+  for (const { ref, why } of refused.slice(0, NAMED_MAX)) parts.push(`pid ${ref.pid}: ${why}`);
+  return [...parts, ...socketsLeft.slice(0, NAMED_MAX)].join("; ");
+}
+
+function killedText(killed: readonly ProcessRef[], survived: readonly ProcessRef[]): string {
+  if (killed.length === 0) return survived.length === 0 ? "the processes were already gone" : "killed nothing";
+  return `killed ${killed.length === 1 ? `pid ${killed[0]?.pid}` : `${killed.length} processes`}`;
+}
+
+function listed(refs: readonly ProcessRef[]): string {
+  const named = refs
+    .slice(0, NAMED_MAX)
+    .map(({ pid }) => pid)
+    .join(", ");
+  return refs.length > NAMED_MAX ? `${named} and ${refs.length - NAMED_MAX} more` : named;
 }

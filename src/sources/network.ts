@@ -19,7 +19,15 @@ export function createNetworkScanner(): Scanner<readonly NamespaceMember[], Sock
 
 function faultsOf(sweep: ReturnType<ReturnType<typeof createSocketReader>["read"]>): readonly Fault[] {
   const faults = [...sweep.faults];
-  if (sweep.malformed > 0) faults.push({ kind: "invalid", message: `${sweep.malformed} answers of the kernel about sockets were not understood` });
-  if (sweep.cut.sockets > 0) faults.push({ kind: "limit", message: `${sweep.cut.sockets} sockets were over the bound of one sweep and not seen` });
+  if (sweep.malformed > 0)
+    faults.push({
+      kind: "invalid",
+      message: `${sweep.malformed} answers of the kernel about sockets were not understood`,
+    });
+  if (sweep.cut.sockets > 0)
+    faults.push({
+      kind: "limit",
+      message: `${sweep.cut.sockets} sockets were over the bound of one sweep and not seen`,
+    });
   return faults;
 }

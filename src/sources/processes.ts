@@ -19,9 +19,23 @@ export function createProcessScanner(clock: Clock, selfPid: number): Scanner<voi
 
 function faultsOf(sweep: ProcessSweep): readonly Fault[] {
   const faults: Fault[] = [];
-  if (sweep.unreadable > 0) faults.push({ kind: "denied", message: `${sweep.unreadable} processes could not be read`, remedy: "run as root without hidepid for this service" });
-  if (sweep.unreadableDescriptors > 0) faults.push({ kind: "denied", message: `the descriptors of ${sweep.unreadableDescriptors} processes could not be read` });
-  if (sweep.cut.processes > 0) faults.push({ kind: "limit", message: "there are more processes than one sweep looks at; the rest was not seen" });
-  if (sweep.cut.descriptors > 0) faults.push({ kind: "limit", message: `${sweep.cut.descriptors} processes have more descriptors than one sweep looks at` });
+  if (sweep.unreadable > 0)
+    faults.push({
+      kind: "denied",
+      message: `${sweep.unreadable} processes could not be read`,
+      remedy: "run as root without hidepid for this service",
+    });
+  if (sweep.unreadableDescriptors > 0)
+    faults.push({
+      kind: "denied",
+      message: `the descriptors of ${sweep.unreadableDescriptors} processes could not be read`,
+    });
+  if (sweep.cut.processes > 0)
+    faults.push({ kind: "limit", message: "there are more processes than one sweep looks at; the rest was not seen" });
+  if (sweep.cut.descriptors > 0)
+    faults.push({
+      kind: "limit",
+      message: `${sweep.cut.descriptors} processes have more descriptors than one sweep looks at`,
+    });
   return faults;
 }

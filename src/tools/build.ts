@@ -52,6 +52,7 @@ function compile(outfile: string): void {
       `--target=${TARGET}`,
       ...DEAF_TO_ITS_DIRECTORY,
       "--reject-unresolved",
+      "--compile-exec-argv=--smol",
       ...defines(),
       "src/main.ts",
       `--outfile=${outfile}`,

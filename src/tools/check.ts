@@ -4,12 +4,13 @@
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dir, "..", "..");
-const BIN = join(ROOT, "node_modules", ".bin");
+/** Tools of node_modules run on this bun, whatever their first line says: a bare machine has an old node or none. */
+const tool = (name: string): readonly string[] => [process.execPath, join(ROOT, "node_modules", ".bin", name)];
 
 const STEPS: readonly (readonly [name: string, command: readonly string[], mend: string])[] = [
-  ["format and lint", [join(BIN, "biome"), "ci", "--max-diagnostics=50", "."], "bun run format"],
-  ["types", [process.execPath, "x", "tsc", "-p", "."], ""],
-  ["unused code", [join(BIN, "knip"), "--no-progress"], ""],
+  ["format and lint", [...tool("biome"), "ci", "--colors=off", "--max-diagnostics=50", "."], "bun run format"],
+  ["types", [...tool("tsc"), "-p", "."], ""],
+  ["unused code", [...tool("knip"), "--no-progress"], ""],
   ["shell scripts", ["shellcheck", "install", "uninstall", ".ci/run", "test/host/image.sh"], ""],
   ["docs fresh", [process.execPath, "src/tools/docs.ts", "--check"], "bun run docs"],
   ["unit, contract and boundary tests", [process.execPath, "src/tools/test.ts", "unit"], ""],

@@ -16,6 +16,7 @@ export const RELEASE_FILES = [
   "uninstall",
   "algo-monitor.service",
   "config.example.json",
+  "config.schema.json",
   "LICENSE",
   "README.md",
   "CHANGELOG.md",

@@ -65,7 +65,7 @@ test("install --prefix puts the documented files in place, and uninstall --prefi
   const installed = run([join(folder, "install"), "--prefix", prefix]);
   expect(installed.exitCode, installed.out).toBe(0);
   const rules = files(join(folder, "rules")).map((path) => `opt/.monitor/rules/${path}`);
-  const home = ["LICENSE", "README.md", "config.example.json", "config.json", "uninstall"].map(
+  const home = ["LICENSE", "README.md", "config.example.json", "config.schema.json", "config.json", "uninstall"].map(
     (path) => `opt/.monitor/${path}`,
   );
   const present = run(["find", ".", "-type", "f", "-printf", "%P\\n"], { cwd: prefix }).out.trim().split("\n").sort();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 export const CACHE = process.env["ALGO_TESTHOST_CACHE"] ?? "/var/cache/algo-monitor-testhost";
 const LEASES = join(CACHE, "run");
+/** 10.77.241 and up are further networks of attackers (full/attacks.test.ts). */
 const LEASES_MAX = 240;
 
 export interface CommandResult {
@@ -79,6 +80,9 @@ export function releaseLease(lease: Lease): void {
     const pid = Number(file.slice("process-".length));
     if (startOf(pid) === readFileSync(join(lease.directory, file), "utf8")) endTree(pid);
   }
+  // Sessions on the remote side outlive their sshd; whatever is in our namespace was started by us.
+  const inside = Bun.spawnSync(["ip", "netns", "pids", namespaceOf(lease)], { stderr: "ignore" });
+  for (const pid of inside.stdout.toString().split("\n").filter(Boolean)) endTree(Number(pid));
   Bun.spawnSync(["ip", "netns", "delete", namespaceOf(lease)], { stderr: "ignore" });
   const root = join(lease.directory, "root");
   for (let attempt = 0; attempt < 20 && isMounted(root); attempt++) {

@@ -15,7 +15,14 @@ const statusSchema = z.looseObject({
   configGeneration: z.number(),
   configProblems: z.array(z.looseObject({ key: z.string(), severity: z.string() })),
   scanners: z.array(z.looseObject({ name: z.string(), scans: z.number(), overruns: z.number(), items: z.number() })),
-  budgets: z.array(z.looseObject({ rule: z.string(), executable: z.string(), loweredUntilMs: z.number().optional() })),
+  budgets: z.array(
+    z.looseObject({
+      rule: z.string(),
+      executable: z.string(),
+      used: z.number(),
+      loweredUntilMs: z.number().optional(),
+    }),
+  ),
   degradations: z.array(z.looseObject({ part: z.string(), reason: z.string() })),
   counts: z.looseObject({
     kills: z.number(),

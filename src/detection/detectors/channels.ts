@@ -5,10 +5,11 @@
 import type { Descriptor, Process } from "../../core/process.ts";
 import type { InternetSocket } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
+import { DUBIOUS, originOf } from "./origin.ts";
 
-const HOPS_MAX = 5;
-const VISITED_MAX = 64;
-const HOLDERS_MAX = 16;
+const HOPS_MAX = 32;
+const VISITED_MAX = 256;
+const HOLDERS_MAX = 64;
 
 /** Bytes can get from `socket`, held by `holder`, over `hops`, to the process asked about (or the other way). */
 export interface Reach {
@@ -51,7 +52,8 @@ export function reachFrom(view: HostView, process: Process, fd: number, flow: Fl
         }
         for (const onward of passesOn(view, holder, flow)) {
           // Sockets on those descriptors were just collected; only other channels lead further.
-          if (remoteSocket(view, onward) === undefined) next.push({ process: holder, descriptor: onward, hops, through });
+          if (remoteSocket(view, onward) === undefined)
+            next.push({ process: holder, descriptor: onward, hops, through });
         }
       }
     }
@@ -65,8 +67,19 @@ export interface HeldSocket {
   readonly socket: InternetSocket;
 }
 
+/** Answers of one view: a server with hundreds of connections is asked about for each of its children. */
+const heldSockets = new WeakMap<HostView, Map<number, readonly HeldSocket[]>>();
+
 /** The internet sockets with a remote end that a process holds, each once, lowest descriptor first. */
 export function remoteSockets(view: HostView, process: Process): readonly HeldSocket[] {
+  const known = heldSockets.get(view) ?? new Map<number, readonly HeldSocket[]>();
+  heldSockets.set(view, known);
+  const held = known.get(process.ref.pid) ?? findRemoteSockets(view, process);
+  known.set(process.ref.pid, held);
+  return held;
+}
+
+function findRemoteSockets(view: HostView, process: Process): readonly HeldSocket[] {
   const held = new Map<number, HeldSocket>();
   for (const descriptor of view.descriptors(process)) {
     const socket = remoteSocket(view, descriptor);
@@ -86,14 +99,17 @@ export function inodeOf(channel: string): number {
 }
 
 /**
- * What a process in the middle may pass bytes on to: its standard input or output, and any fifo it opened by name
- * (`cat /tmp/f` reads on descriptor 3).
+ * What a process in the middle may pass bytes on to: its standard input or output, any fifo it opened by name
+ * (`cat /tmp/f` reads on descriptor 3), and every pipe, pair or terminal of a process that nobody vouches for.
  */
 function passesOn(view: HostView, process: Process, flow: Flow): readonly Descriptor[] {
   const standard = flow === "source" ? 0 : 1;
-  return view
-    .descriptors(process)
-    .filter((held) => held.channel !== "" && (held.fd === standard || (held.kind === "fifo" && (flow === "source" ? held.reads : held.writes))));
+  const everything = DUBIOUS.has(originOf(view, process));
+  return view.descriptors(process).filter((held) => {
+    if (held.channel === "") return false;
+    const fits = flow === "source" ? held.reads : held.writes;
+    return held.fd === standard || (fits && (held.kind === "fifo" || everything));
+  });
 }
 
 function otherEnd(view: HostView, process: Process, descriptor: Descriptor, flow: Flow): readonly Process[] {
@@ -104,11 +120,12 @@ function otherEnd(view: HostView, process: Process, descriptor: Descriptor, flow
     case "terminal":
       return holdersOf(view, descriptor.channel, process, (held) => held.kind === "terminal-master");
     case "socket": {
-      const peer = view.unixSocket(inodeOf(descriptor.channel));
-      // A named socket is somebody's service (the journal, the bus), not a pair that related processes share.
-      if (peer === undefined || peer.peerInode === 0 || peer.path !== "") return [];
-      if ((view.unixSocket(peer.peerInode)?.path ?? "") !== "") return [];
-      return holdersOf(view, `socket:${peer.peerInode}`, process, () => true);
+      const own = view.unixSocket(inodeOf(descriptor.channel));
+      if (own === undefined || own.peerInode === 0) return [];
+      const holders = holdersOf(view, `socket:${own.peerInode}`, process, () => true);
+      // A named socket leads to somebody's service (the journal, the bus): only what nobody vouches for is followed there.
+      const isNamed = own.path !== "" || (view.unixSocket(own.peerInode)?.path ?? "") !== "";
+      return isNamed ? holders.filter((holder) => DUBIOUS.has(originOf(view, holder))) : holders;
     }
     case "terminal-master":
     case "file":
@@ -117,11 +134,18 @@ function otherEnd(view: HostView, process: Process, descriptor: Descriptor, flow
   }
 }
 
-function holdersOf(view: HostView, channel: string, except: Process, fits: (descriptor: Descriptor) => boolean): readonly Process[] {
+/** Those that hold a connection come first, so that a crowd of bystanders cannot push them over the bound. */
+function holdersOf(
+  view: HostView,
+  channel: string,
+  except: Process,
+  fits: (descriptor: Descriptor) => boolean,
+): readonly Process[] {
   const found = new Set<Process>();
   for (const holder of view.holders(channel)) {
-    if (found.size >= HOLDERS_MAX) break;
     if (holder.process.ref.pid !== except.ref.pid && fits(holder.descriptor)) found.add(holder.process);
   }
-  return [...found];
+  if (found.size <= HOLDERS_MAX) return [...found];
+  const connected = [...found].filter((process) => remoteSockets(view, process).length > 0);
+  return [...new Set([...connected, ...found])].slice(0, HOLDERS_MAX);
 }

@@ -14,7 +14,13 @@ export interface Detector {
 /** An event without id and time: those are given by the pipeline. */
 export type EventDraft = Omit<Event, "id" | "atMs">;
 
-export function derived(category: string, action: string, process: Process, fields: Fields, subject?: Subject): EventDraft {
+export function derived(
+  category: string,
+  action: string,
+  process: Process,
+  fields: Fields,
+  subject?: Subject,
+): EventDraft {
   const draft = { action, logsource: ownLogSource(category), fields, process: process.ref };
   return subject === undefined ? draft : { ...draft, subject };
 }

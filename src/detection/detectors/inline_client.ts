@@ -3,54 +3,60 @@
  * starts children. From a sweep such a command loop looks like a client; who spoke first and last tells them apart.
  */
 import type { Fields } from "../../core/nouns.ts";
+import { isLoopback } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
+import { connectionFields, processFields, socketRef } from "../../core/render.ts";
 import type { InternetSocket } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
 import { remoteSockets } from "./channels.ts";
 import { type Detector, derived, type EventDraft } from "./detector.ts";
 import { type Origin, originOf } from "./origin.ts";
-import { connectionFields, processFields, socketRef } from "../../core/render.ts";
 
 const CODE_WITHOUT_A_PLACE: readonly Origin[] = ["inline", "memfd", "deleted", "temporary-file"];
 /** A child started by a received command starts within this time after the bytes came. */
 const COMMAND_TO_CHILD_MS = 1_000;
 const CLOCK_SLACK_MS = 50;
+const CONNECTIONS_MAX = 256;
 
 export const inlineClientDetector: Detector = {
   id: "inline_client",
   emits: ["inline_client"],
   sweep(view) {
-    const drafts: EventDraft[] = [];
-    for (const process of view.processes.values()) {
-      const draft = inspect(view, process);
-      if (draft !== undefined) drafts.push(draft);
-    }
-    return drafts;
+    return [...view.processes.values()].flatMap((process) => inspect(view, process));
   },
 };
 
-function inspect(view: HostView, process: Process): EventDraft | undefined {
-  if (process.isKernelThread || process.executable === undefined) return undefined;
+/** One event for each connection: a talkative innocent one must not hide another. */
+function inspect(view: HostView, process: Process): readonly EventDraft[] {
+  if (process.isKernelThread || process.executable === undefined) return [];
   const children = view.children(process.ref.pid);
-  if (children.length === 0 && process.childrenMinorFaults === 0) return undefined;
+  if (children.length === 0 && process.childrenMinorFaults === 0) return [];
   const program = view.program(process);
   const origin = originOf(view, process);
   // A shell's every command is a child; a shell on a connection is the wired_shell detector's.
-  if (!CODE_WITHOUT_A_PLACE.includes(origin) || (program.shell && view.scriptOf(process).kind !== "file")) return undefined;
-  for (const { socket } of remoteSockets(view, process)) {
-    const facts = conversation(view, process, socket, children);
-    if (facts === undefined) continue;
-    const fields: Fields = { ...processFields(view, process), ...connectionFields(socket), "shell.holder.kind": origin, ...facts };
-    return derived("inline_client", "inline-code-started-child", process, fields, {
-      actors: [process.ref],
-      relays: [],
-      sockets: [socketRef(socket)],
+  if (!CODE_WITHOUT_A_PLACE.includes(origin) || (program.shell && view.scriptOf(process).kind !== "file")) return [];
+  return remoteSockets(view, process)
+    .slice(0, CONNECTIONS_MAX)
+    .flatMap(({ socket }) => {
+      const facts = conversation(view, process, socket, children);
+      if (facts === undefined) return [];
+      const fields: Fields = {
+        ...processFields(view, process),
+        ...connectionFields(socket),
+        "shell.holder.kind": origin,
+        ...facts,
+      };
+      const subject = { actors: [process.ref], relays: [], sockets: [socketRef(socket)] };
+      return [derived("inline_client", "inline-code-started-child", process, fields, subject)];
     });
-  }
-  return undefined;
 }
 
-function conversation(view: HostView, process: Process, socket: InternetSocket, children: readonly Process[]): Fields | undefined {
+function conversation(
+  view: HostView,
+  process: Process,
+  socket: InternetSocket,
+  children: readonly Process[],
+): Fields | undefined {
   const { traffic, remote } = socket;
   if (traffic === undefined || remote === undefined || isLoopback(remote.address)) return undefined;
   if (traffic.bytesReceived === 0) return undefined;
@@ -71,9 +77,7 @@ function conversation(view: HostView, process: Process, socket: InternetSocket, 
 
 function sleepsOn(view: HostView, process: Process, socket: InternetSocket): boolean {
   const fd = view.blockedRead(process);
-  return view.descriptors(process).some((descriptor) => descriptor.fd === fd && descriptor.channel === `socket:${socket.inode}`);
-}
-
-export function isLoopback(address: string): boolean {
-  return address.startsWith("127.") || address === "::1";
+  return view
+    .descriptors(process)
+    .some((descriptor) => descriptor.fd === fd && descriptor.channel === `socket:${socket.inode}`);
 }

@@ -2,7 +2,7 @@
  * Remembers which processes (and which executables of them) it has judged, so that facts that do not change are stated
  * once per process and not once per sweep.
  */
-import { processKey, type Process } from "../../core/process.ts";
+import { type Process, processKey } from "../../core/process.ts";
 import type { HostView } from "../../core/view.ts";
 
 export interface OncePerProcess {

@@ -1,5 +1,5 @@
 /** Where a process that holds a connection comes from: the fact that tells a relay by design from an attacker's. */
-import { baseName, isRootOnly, isSystemPath, isTemporaryPath } from "../../core/place.ts";
+import { baseName, isRootOnly, isSystemPath } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import type { HostView } from "../../core/view.ts";
 
@@ -22,7 +22,15 @@ export type Origin = (typeof ORIGINS)[number];
 
 /** Programs whose purpose is to hand a logged-in person a shell. Their sessions are the session scanner's business. */
 const LOGIN_SERVICES: ReadonlySet<string> = new Set([
-  "sshd", "sshd-session", "sshd-auth", "dropbear", "in.telnetd", "telnetd", "login", "mosh-server", "tailscaled",
+  "sshd",
+  "sshd-session",
+  "sshd-auth",
+  "dropbear",
+  "in.telnetd",
+  "telnetd",
+  "login",
+  "mosh-server",
+  "tailscaled",
 ]);
 
 export function originOf(view: HostView, process: Process): Origin {
@@ -35,21 +43,52 @@ export function originOf(view: HostView, process: Process): Origin {
   if (program.interpreter && (script.kind === "inline" || script.kind === "stdin")) return "inline";
   if (program.relayTool && script.kind !== "file") return "relay-tool";
   if (executable.memfd) return "memfd";
-  if (isTemporaryPath(executable.path)) return "temporary-file";
-  if (script.kind === "file" && isTemporaryPath(script.path)) return "temporary-file";
+  if (program.temporary || (script.kind === "file" && script.temporary)) return "temporary-file";
   if (executable.deleted && !isSystemPath(executable.path)) return "deleted";
   if (isServedByUnit(view, process)) return "unit-main";
   if (program.verified && (script.kind !== "file" || script.verified)) return "verified-file";
   return "unverified-file";
 }
 
-/** The unit's main process itself, or a process below it. */
+/**
+ * The unit's main process itself, or one below it that is as much the unit's own: verified, or from the directory that
+ * the main process comes from. What a daemon was made to start from elsewhere (a web shell, a user's cron job) is not.
+ */
 export function isServedByUnit(view: HostView, process: Process): boolean {
   const unit = view.unit(process);
   // A login's own user manager is no service that anybody verified.
   if (unit === undefined || unit.mainPid <= 1 || unit.name.startsWith("user@")) return false;
-  return process.ref.pid === unit.mainPid || view.ancestors(process).some((ancestor) => ancestor.ref.pid === unit.mainPid);
+  if (process.ref.pid === unit.mainPid) return true;
+  const main = view.ancestors(process).find((ancestor) => ancestor.ref.pid === unit.mainPid);
+  if (main === undefined) return false;
+  const directory = directoryOf(placeOf(view, main));
+  return isVerified(view, process) || (directory !== "" && placeOf(view, process).startsWith(directory));
 }
+
+function isVerified(view: HostView, process: Process): boolean {
+  const script = view.scriptOf(process);
+  return view.program(process).verified && (script.kind === "none" || (script.kind === "file" && script.verified));
+}
+
+/** What a process is made of: its script, or its executable; empty where its code has no place of its own. */
+function placeOf(view: HostView, process: Process): string {
+  const script = view.scriptOf(process);
+  if (script.kind === "file") return script.path;
+  return script.kind === "none" ? (process.executable?.path ?? "") : "";
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+/** Origins whose processes nobody vouches for: what they hold is followed on every descriptor. */
+export const DUBIOUS: ReadonlySet<Origin> = new Set<Origin>([
+  "inline",
+  "relay-tool",
+  "memfd",
+  "deleted",
+  "temporary-file",
+]);
 
 export function hardest(origins: readonly Origin[]): Origin | undefined {
   return ORIGINS.find((origin) => origins.includes(origin));

@@ -2,13 +2,13 @@
  * States where the file of a new process lies when that is unusual: in memory, deleted, in a temporary or hidden
  * directory; and when a process borrows the name of a well-known system program. Once per process and executable.
  */
-import { baseName, isHiddenPath, isTemporaryPath } from "../../core/place.ts";
+import { baseName, isHiddenPath } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
+import { processFields } from "../../core/render.ts";
 import type { HostView } from "../../core/view.ts";
 import { remoteSockets } from "./channels.ts";
 import { type Detector, derived, type EventDraft } from "./detector.ts";
 import { createOncePerProcess } from "./new_processes.ts";
-import { processFields } from "../../core/render.ts";
 
 /** Names attackers borrow (T1036.005) and the only places the real ones run from. Never a name that a site added. */
 const SYSTEM_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -30,7 +30,8 @@ const SYSTEM_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /** Kernel threads show their names in brackets; nothing in user land has a reason to. */
-const KERNEL_THREAD_NAME = /^\[?(kworker|kthreadd|ksoftirqd|migration|rcu_\w+|kswapd\d|khugepaged|watchdogd|kdevtmpfs|jbd2)\b[^\]]*\]?$/;
+const KERNEL_THREAD_NAME =
+  /^\[?(kworker|kthreadd|ksoftirqd|migration|rcu_\w+|kswapd\d|khugepaged|watchdogd|kdevtmpfs|jbd2)\b[^\]]*\]?$/;
 
 export function createProgramPlaceDetector(): Detector {
   const once = createOncePerProcess();
@@ -44,14 +45,21 @@ export function createProgramPlaceDetector(): Detector {
 function place(view: HostView, process: Process): readonly EventDraft[] {
   const executable = process.executable;
   if (executable === undefined) return [];
-  const unusual = executable.memfd || executable.deleted || isTemporaryPath(executable.path) || isHiddenPath(executable.path);
+  const unusual =
+    executable.memfd || executable.deleted || view.program(process).temporary || isHiddenPath(executable.path);
   if (!unusual) return [];
   const fields = {
     ...processFields(view, process),
     "process.has_network": remoteSockets(view, process).length > 0,
     "process.executable_replaced_by_package": executable.deleted && executable.replaced === true,
   };
-  return [derived("program_place", "program-in-unusual-place", process, fields, { actors: [process.ref], relays: [], sockets: [] })];
+  return [
+    derived("program_place", "program-in-unusual-place", process, fields, {
+      actors: [process.ref],
+      relays: [],
+      sockets: [],
+    }),
+  ];
 }
 
 function masquerade(view: HostView, process: Process): readonly EventDraft[] {
@@ -59,8 +67,14 @@ function masquerade(view: HostView, process: Process): readonly EventDraft[] {
   // A container's own systemd or cron lies in the right place of its own tree.
   if (executable === undefined || process.ref.pid === 1) return [];
   const shown = process.argv[0] ?? "";
-  const fakesKernelThread = KERNEL_THREAD_NAME.test(shown) || (shown === "" && process.argv.length > 0 && KERNEL_THREAD_NAME.test(process.name));
-  const borrowed = [process.name, baseName(executable.path), shown.startsWith("/") ? baseName(shown) : shown.split(/[\s:]/)[0] ?? ""].find((name) => SYSTEM_NAMES.has(name));
+  const fakesKernelThread =
+    KERNEL_THREAD_NAME.test(shown) ||
+    (shown === "" && process.argv.length > 0 && KERNEL_THREAD_NAME.test(process.name));
+  const borrowed = [
+    process.name,
+    baseName(executable.path),
+    shown.startsWith("/") ? baseName(shown) : (shown.split(/[\s:]/)[0] ?? ""),
+  ].find((name) => SYSTEM_NAMES.has(name));
   const expected = borrowed === undefined ? undefined : SYSTEM_NAMES.get(borrowed);
   const inPlace = expected?.some((prefix) => executable.path.startsWith(prefix)) ?? true;
   if (!fakesKernelThread && inPlace) return [];
@@ -70,5 +84,7 @@ function masquerade(view: HostView, process: Process): readonly EventDraft[] {
     "process.executable_expected": fakesKernelThread ? "a kernel thread runs no file" : (expected ?? []).join(" or "),
     "process.has_network": remoteSockets(view, process).length > 0,
   };
-  return [derived("masquerade", "system-name-borrowed", process, fields, { actors: [process.ref], relays: [], sockets: [] })];
+  return [
+    derived("masquerade", "system-name-borrowed", process, fields, { actors: [process.ref], relays: [], sockets: [] }),
+  ];
 }

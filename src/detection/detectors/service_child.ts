@@ -2,19 +2,25 @@
  * States that a web, database or mail daemon, or cron, started a command interpreter; with the second facts that make
  * it worse. Once per process and executable.
  */
-import { baseName, isTemporaryPath } from "../../core/place.ts";
+import { baseName } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
+import { processFields } from "../../core/render.ts";
 import type { HostView } from "../../core/view.ts";
 import { remoteSockets } from "./channels.ts";
 import { type Detector, derived, type EventDraft } from "./detector.ts";
 import { createOncePerProcess } from "./new_processes.ts";
-import { processFields } from "../../core/render.ts";
 
 type ServiceKind = "web" | "database" | "mail" | "cron";
 
 const SERVICES: readonly [ServiceKind, RegExp][] = [
-  ["web", /^(nginx|apache2|httpd|lighttpd|caddy|php-fpm[\d.]*|php-cgi[\d.]*|uwsgi|gunicorn|unicorn|puma|tomcat\d*|w3wp|traefik|haproxy)$/],
-  ["database", /^(mysqld|mariadbd|postgres|redis-server|valkey-server|mongod|memcached|influxd|couchdb|beam\.smp|clickhouse\w*)$/],
+  [
+    "web",
+    /^(nginx|apache2|httpd|lighttpd|caddy|php-fpm[\d.]*|php-cgi[\d.]*|uwsgi|gunicorn|unicorn|puma|tomcat\d*|w3wp|traefik|haproxy)$/,
+  ],
+  [
+    "database",
+    /^(mysqld|mariadbd|postgres|redis-server|valkey-server|mongod|memcached|influxd|couchdb|beam\.smp|clickhouse\w*)$/,
+  ],
   ["mail", /^(master|smtpd|exim\d?|sendmail|dovecot|postfix|opensmtpd)$/],
   ["cron", /^(cron|crond|atd|anacron|fcron)$/],
 ];
@@ -30,7 +36,7 @@ export function createServiceChildDetector(): Detector {
 
 function inspect(view: HostView, process: Process): readonly EventDraft[] {
   const program = view.program(process);
-  const temporary = process.executable !== undefined && isTemporaryPath(process.executable.path);
+  const { temporary } = program;
   if (!program.interpreter && !temporary) return [];
   const parent = view.processes.get(process.parentPid);
   const kind = parent === undefined ? undefined : serviceKind(parent);
@@ -41,7 +47,13 @@ function inspect(view: HostView, process: Process): readonly EventDraft[] {
     "service.outside_job": kind === "cron" && !isJobLine(process),
     "process.has_network": reachesNetwork(view, process),
   };
-  return [derived("service_child", "service-started-interpreter", process, fields, { actors: [process.ref], relays: [], sockets: [] })];
+  return [
+    derived("service_child", "service-started-interpreter", process, fields, {
+      actors: [process.ref],
+      relays: [],
+      sockets: [],
+    }),
+  ];
 }
 
 function serviceKind(process: Process): ServiceKind | undefined {
@@ -51,7 +63,9 @@ function serviceKind(process: Process): ServiceKind | undefined {
 
 /** A php-fpm pool's workers are children of php-fpm. */
 function isSameProgram(process: Process, parent: Process): boolean {
-  return process.executable?.inode === parent.executable?.inode && process.executable?.device === parent.executable?.device;
+  return (
+    process.executable?.inode === parent.executable?.inode && process.executable?.device === parent.executable?.device
+  );
 }
 
 /** cron and at run each job as `sh -c <line>` or feed it to a shell. */

@@ -4,13 +4,17 @@
  * tells nothing but whether commands are read from standard input. Costs one walk per interpreter with such descriptors.
  */
 import type { Fields, SocketRef, Subject } from "../../core/nouns.ts";
+import { isLoopback } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
+import { connectionFields, processFields, socketRef } from "../../core/render.ts";
 import type { InternetSocket } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
 import { type Reach, reachFrom, remoteSocket, remoteSockets } from "./channels.ts";
 import { type Detector, derived, type EventDraft, refsOf } from "./detector.ts";
 import { hardest, isServedByUnit, type Origin, originOf, softest } from "./origin.ts";
-import { connectionFields, processFields, socketRef } from "../../core/render.ts";
+
+/** Start times come in ticks of 10 ms, and sockets are swept some milliseconds after processes. */
+const START_SLACK_MS = 100;
 
 /** How an interpreter hangs on its connection. */
 type Wiring =
@@ -48,27 +52,60 @@ export const wiredShellDetector: Detector = {
 export function findWiring(view: HostView, process: Process): Wired | undefined {
   if (process.isKernelThread || process.executable === undefined || process.ref.pid === 1) return undefined;
   const stdin = view.descriptors(process).find((descriptor) => descriptor.fd === 0);
-  if (stdin === undefined || stdin.channel === "") return undefined;
-  const direct = remoteSocket(view, stdin);
-  if (direct === undefined && !view.program(process).interpreter) return undefined;
+  // Other interpreters sleep on the output of their own children; a shell that does not read its standard input reads commands.
+  const asleepOn = view.program(process).shell ? (view.blockedRead(process) ?? 0) : 0;
+  if ((stdin === undefined || stdin.channel === "") && asleepOn === 0) return undefined;
+  const direct = stdin === undefined ? undefined : remoteSocket(view, stdin);
+  if (direct === undefined && !mayObey(view, process)) return undefined;
   const sources = reachFrom(view, process, 0, "source");
-  if (sources.length === 0) return undefined;
-  const sinks = [...reachFrom(view, process, 1, "sink"), ...reachFrom(view, process, 2, "sink")];
-  return wireTogether(process, sources, sinks) ?? readsItself(view, process, sources);
+  const sinks = [1, 2].flatMap((fd) => reachFrom(view, process, fd, "sink"));
+  const wired = wireTogether(view, process, sources, sinks) ?? readsItself(view, process, sources);
+  // `read -u9` and scripts behind /dev/fd: whatever it sleeps on to read is where its commands come from.
+  if (wired !== undefined || asleepOn <= 2) return wired;
+  const others = reachFrom(view, process, asleepOn, "source");
+  return (
+    readsItself(view, process, others) ??
+    reading(wireTogether(view, process, others, [...sinks, ...answersOf(view, process, asleepOn)]))
+  );
 }
 
-function wireTogether(process: Process, sources: readonly Reach[], sinks: readonly Reach[]): Wired | undefined {
-  for (const sameConnection of [true, false]) {
-    for (const source of sources) {
-      const sink = sinks.find((reach) =>
-        sameConnection ? reach.socket.inode === source.socket.inode : samePeer(reach.socket, source.socket),
-      );
-      if (sink === undefined) continue;
-      const wiring = source.hops.length === 0 && sink.hops.length === 0 ? "direct" : "relayed";
-      return { process, wiring, source, sink };
-    }
-  }
-  return undefined;
+/** Runs what it reads, or is of unknown kind and origin. */
+function mayObey(view: HostView, process: Process): boolean {
+  const program = view.program(process);
+  return program.interpreter || (!program.verified && !program.relayTool);
+}
+
+function reading(wired: Wired | undefined): Wired | undefined {
+  return wired === undefined ? undefined : { ...wired, wiring: "reading" };
+}
+
+/** Where an interpreter that reads by another descriptor can answer: any pipe or pair that it may write to. */
+function answersOf(view: HostView, process: Process, asleepOn: number): readonly Reach[] {
+  const writable = view
+    .descriptors(process)
+    .filter((held) => held.writes && held.channel !== "" && held.fd > 2 && held.fd !== asleepOn);
+  return writable.flatMap((held) => reachFrom(view, process, held.fd, "sink"));
+}
+
+function wireTogether(
+  view: HostView,
+  process: Process,
+  sources: readonly Reach[],
+  sinks: readonly Reach[],
+): Wired | undefined {
+  if (sources.length === 0 || sinks.length === 0) return undefined;
+  // Reversed, so that standard output comes before standard error.
+  const byConnection = new Map(sinks.toReversed().map((sink) => [sink.socket.inode, sink]));
+  const same = sources.find((source) => byConnection.has(source.socket.inode));
+  const source =
+    same ?? sources.find((candidate) => sinks.some((sink) => belongTogether(view, process, sink, candidate)));
+  if (source === undefined) return undefined;
+  const sink =
+    byConnection.get(source.socket.inode) ??
+    sinks.find((candidate) => belongTogether(view, process, candidate, source));
+  if (sink === undefined) return undefined;
+  const wiring = source.hops.length === 0 && sink.hops.length === 0 ? "direct" : "relayed";
+  return { process, wiring, source, sink };
 }
 
 function readsItself(view: HostView, process: Process, sources: readonly Reach[]): Wired | undefined {
@@ -82,10 +119,10 @@ function readsItself(view: HostView, process: Process, sources: readonly Reach[]
   return undefined;
 }
 
-/** One event per connection: the topmost interpreter stands for it, everything wired to it is an actor. */
+/** One event per connection: the plainest wiring stands for it, everything wired to it is an actor. */
 function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[] {
   const interpreters = group.filter((wired) => view.program(wired.process).interpreter);
-  const first = oldest(interpreters.length > 0 ? interpreters : group);
+  const first = plainest(interpreters.length > 0 ? interpreters : group);
   if (first === undefined) return [];
   const { process, source, sink, wiring } = first;
   const direction = source.socket.direction === "accepted" ? "accepted" : "connected";
@@ -100,8 +137,13 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     "shell.wiring": wiring,
     "shell.path": describePath(process, source, sink),
     "shell.interpreter": program.interpreter,
-    "shell.stdin_commands": group.some((wired) => view.scriptOf(wired.process).kind === "stdin"),
+    "shell.stdin_commands": group.some((wired) => takesCommands(view, wired.process)),
+    "shell.runs_given_code": group.some((wired) => runsGivenCode(view, wired.process)),
     "shell.same_connection": source.socket.inode === sink.socket.inode,
+    "shell.starts_programs": group.some(
+      ({ process }) => view.children(process.ref.pid).length > 0 || process.childrenMinorFaults > 0,
+    ),
+    "shell.peer_loopback": isLoopback(source.socket.remote?.address ?? ""),
     "shell.in_service": isInService(view, process),
     "shell.holder.kind": origin,
     "shell.holder.pid": controller.ref.pid,
@@ -109,7 +151,7 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     "shell.holder.command_line": controller.argv.join(" "),
     "shell.on_terminal": source.through.includes("terminal"),
     "shell.child_answers": group.some((wired) => childAnswers(view, wired)),
-    ...trafficFields(source.socket),
+    ...trafficFields(view, process, source.socket),
   };
   return [derived("wired_shell", "shell-wired", process, fields, subjectOf(group))];
 }
@@ -124,7 +166,10 @@ function connectedOrigin(
   const origins = ends.map((reach): { origin: Origin; controller: Process } => {
     const origin = originOf(view, reach.holder);
     const carriesOnStdio = reach.socketFd <= 1 && origin !== "login-service" && origin !== "pid1";
-    return { origin: hardest(carriesOnStdio ? [origin, "socket-on-stdio"] : [origin]) ?? origin, controller: reach.holder };
+    return {
+      origin: hardest(carriesOnStdio ? [origin, "socket-on-stdio"] : [origin]) ?? origin,
+      controller: reach.holder,
+    };
   });
   // Two different connections to one peer prove less than one: the milder of both ends counts.
   const kinds = origins.map((end) => end.origin);
@@ -141,13 +186,25 @@ function acceptedOrigin(
   const listeners = view.listenersFor(source.socket);
   const sharing = view.holders(`socket:${source.socket.inode}`).map((holder) => holder.process);
   const ancestors = new Set(view.ancestors(process).map((ancestor) => ancestor.ref.pid));
-  const carriers = sharing.filter((holder) => holder.ref.pid !== process.ref.pid && (!isBelow(view, holder, process) || ancestors.has(holder.ref.pid)));
-  const candidates = [...new Set([...listeners, ...carriers])].filter((candidate) => candidate.ref.pid !== process.ref.pid);
+  const carriers = sharing.filter(
+    (holder) =>
+      holder.ref.pid !== process.ref.pid && (!isBelow(view, holder, process) || ancestors.has(holder.ref.pid)),
+  );
+  const candidates = [...new Set([...listeners, ...carriers])].filter(
+    (candidate) => candidate.ref.pid !== process.ref.pid,
+  );
   const judged = candidates.map((controller) => ({ origin: originOf(view, controller), controller }));
-  const pardoned = judged.find((candidate) => candidate.origin === "login-service" || candidate.origin === "pid1");
+  // A login service pardons its own sessions only, not whoever listens on its port of another address.
+  const pardoned = judged.find(
+    ({ origin, controller }) =>
+      origin === "pid1" ||
+      (origin === "login-service" && (ancestors.has(controller.ref.pid) || carriers.includes(controller))),
+  );
   if (pardoned !== undefined) return pardoned;
   const counted = hardest(judged.map((candidate) => candidate.origin));
-  return judged.find((candidate) => candidate.origin === counted) ?? { origin: "unknown-listener", controller: process };
+  return (
+    judged.find((candidate) => candidate.origin === counted) ?? { origin: "unknown-listener", controller: process }
+  );
 }
 
 function isBelow(view: HostView, process: Process, ancestor: Process): boolean {
@@ -160,6 +217,18 @@ function isInService(view: HostView, process: Process): boolean {
   return unit !== undefined && unit.name.endsWith(".service") && !unit.transient && isServedByUnit(view, process);
 }
 
+/** Was told to read its commands from standard input, or is inline code that sleeps in such a read. */
+function takesCommands(view: HostView, process: Process): boolean {
+  const script = view.scriptOf(process);
+  return script.kind === "stdin" || (script.kind === "inline" && view.blockedRead(process) === 0);
+}
+
+/** Runs code that came with it or comes to it, not a program that somebody installed. */
+function runsGivenCode(view: HostView, process: Process): boolean {
+  const script = view.scriptOf(process);
+  return script.kind === "file" ? script.temporary : script.kind !== "none" || !view.program(process).verified;
+}
+
 /** A command that the interpreter started writes its output to the connection. */
 function childAnswers(view: HostView, { process, source }: Wired): boolean {
   const channel = `socket:${source.socket.inode}`;
@@ -167,20 +236,27 @@ function childAnswers(view: HostView, { process, source }: Wired): boolean {
   return view
     .children(process.ref.pid)
     .filter((child) => !carriers.has(child.ref.pid) && child.executable?.inode !== process.executable?.inode)
-    .some((child) => view.descriptors(child).some((descriptor) => (descriptor.fd === 1 || descriptor.fd === 2) && descriptor.channel === channel));
+    .some((child) =>
+      view
+        .descriptors(child)
+        .some((descriptor) => (descriptor.fd === 1 || descriptor.fd === 2) && descriptor.channel === channel),
+    );
 }
 
 /**
  * Payload counters; absent where the kernel does not tell, and then no rule that needs them can match. The kernel counts
  * in ticks of 1 to 10 ms: an answer within one tick is as old as its question, and nobody can say whose word was last.
+ * What was sent before the interpreter lived was no answer of its: a client asks its database first, then starts a shell.
  */
-function trafficFields(socket: InternetSocket): Fields {
+function trafficFields(view: HostView, process: Process, socket: InternetSocket): Fields {
   const traffic = socket.traffic;
   if (traffic === undefined) return {};
-  const talked = traffic.bytesReceived > 0 && traffic.bytesSent > 0;
+  const answered = traffic.bytesSent > 0 && traffic.lastSentAgoMs + START_SLACK_MS <= view.atMs - process.startedAtMs;
+  const talked = traffic.bytesReceived > 0 && answered;
   return {
     "shell.remote_spoke_first": traffic.bytesReceived > 0 && traffic.bytesSent === 0,
     "shell.remote_spoke": traffic.bytesReceived > 0,
+    "shell.last_sent_ago_ms": traffic.lastSentAgoMs,
     "shell.last_word_ours": talked && traffic.lastSentAgoMs < traffic.lastReceivedAgoMs,
     "shell.last_words_together": talked && traffic.lastSentAgoMs === traffic.lastReceivedAgoMs,
   };
@@ -208,10 +284,23 @@ function describePath(process: Process, source: Reach, sink: Reach): string {
   }
 }
 
-function oldest(group: readonly Wired[]): Wired | undefined {
-  return group.toSorted((left, right) => left.process.ref.startedAtTicks - right.process.ref.startedAtTicks)[0];
+/** The one whose wiring says most, and of those the oldest. */
+function plainest(group: readonly Wired[]): Wired | undefined {
+  const order: readonly Wiring[] = ["direct", "relayed", "reading"];
+  return group.toSorted(
+    (left, right) =>
+      order.indexOf(left.wiring) - order.indexOf(right.wiring) ||
+      left.process.ref.startedAtTicks - right.process.ref.startedAtTicks,
+  )[0];
 }
 
-function samePeer(left: InternetSocket, right: InternetSocket): boolean {
-  return left.remote?.address === right.remote?.address && left.direction !== "accepted" && right.direction !== "accepted";
+/**
+ * Two connections to one peer; where two tools that only carry bytes feed a shell told to read commands, the peers may
+ * even differ. A filter in between (`nc a | awk ... | nc b`) ships a log.
+ */
+function belongTogether(view: HostView, process: Process, left: Reach, right: Reach): boolean {
+  if (left.socket.direction === "accepted" || right.socket.direction === "accepted") return false;
+  if (left.socket.remote?.address === right.socket.remote?.address) return true;
+  if (view.scriptOf(process).kind !== "stdin") return false;
+  return [left, right].every((reach) => reach.hops.length > 0 && originOf(view, reach.holder) === "relay-tool");
 }

@@ -2,12 +2,14 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { attackDataMissing, loadAttacks, prepareAttacks } from "../attacks.ts";
 import { type ControlRow, controlRun, describeControl, WORKING_MIN } from "../control.ts";
-import { copyRelease, documents, lastWords, mustInstall, waitForScans } from "../product.ts";
+import { copyRelease, lastWords, mustInstall, status } from "../product.ts";
 import { type AttackVerdict, faultsOf, judgeAttacks, PLAIN_SHELL } from "../proof.ts";
 import { bootHost, type Host } from "../testhost.ts";
 
 setDefaultTimeout(1_800_000);
 const AT_ONCE = 16;
+/** KILL_BUDGET.per_minute of the example configuration. */
+const BUDGET = 10;
 const missing = attackDataMissing();
 
 describe.skipIf(missing !== undefined)(`all attacks${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
@@ -59,25 +61,22 @@ describe.skipIf(missing !== undefined)(`all attacks${missing === undefined ? "" 
   });
 
   test("decoys that spend the kill budget do not save the next shell", async () => {
-    const decoys = 25;
-    const base = host.attacker.address.replace(/\.1$/, "");
+    // Each decoy is an incident of its own: another unit, another network of the attacker.
+    const decoys = BUDGET + 4;
+    const addresses = Array.from({ length: decoys + 1 }, (_, n) => `10.77.${241 + n}.1`);
     const added = await host.attacker.exec(
-      `for n in $(seq 100 ${100 + decoys}); do ip addr add ${base}.$n/24 dev ${host.name}; done`,
+      addresses.map((address) => `ip addr add ${address}/24 dev ${host.name}`).join(" && "),
     );
     expect(added.exitCode, added.stderr).toBe(0);
-    const from = (n: number) => ({
-      ...PLAIN_SHELL,
-      payload: PLAIN_SHELL.payload.replace("{LHOST}", `${base}.${100 + n}`),
-    });
-    await judgeAttacks(
-      host,
-      Array.from({ length: decoys }, (_, n) => from(n)),
-      7000,
-      ["alice"],
-    );
-    const next = await judgeAttacks(host, [from(decoys)], 7100, ["alice"]);
-    expect(faultsOf(next), JSON.stringify((await documents(host)).slice(-3))).toEqual([]);
-    await waitForScans(host, 1);
+    const from = (address: string) => ({ ...PLAIN_SHELL, payload: PLAIN_SHELL.payload.replace("{LHOST}", address) });
+    await judgeAttacks(host, addresses.slice(0, decoys).map(from), 7000, ["alice"]);
+    const { budgets } = await status(host);
+    console.log(`${decoys} decoys; budgets ${JSON.stringify(budgets)}`);
+    expect(budgets.some((budget) => budget.used >= BUDGET)).toBe(true);
+    // The attacker's next one comes by another program, then by the same from a network that was seen before.
+    const python = loadAttacks().filter((attack) => attack.id === "internalallthethings-013");
+    expect(faultsOf(await judgeAttacks(host, python, 7100, ["alice"]))).toEqual([]);
+    expect(faultsOf(await judgeAttacks(host, addresses.slice(0, 1).map(from), 7110, ["alice"]))).toEqual([]);
   });
 });
 

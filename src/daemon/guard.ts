@@ -1,0 +1,91 @@
+/**
+ * The guard itself: eyes (scanners), head (context, detectors, rules, decision) and hands, joined. Everything around it
+ * (orders, memory, voices, the operators' door) is handed in.
+ */
+import type { Context } from "../context/context.ts";
+import { createChangeWriter } from "../context/events.ts";
+import type { Clock } from "../core/clock.ts";
+import type { ScannerName } from "../core/control.ts";
+import { createKillBudget, type KillBudget } from "../decision/budget.ts";
+import type { Detector } from "../detection/detectors/detector.ts";
+import type { Users } from "../host/users.ts";
+import type { Notifier } from "../notify/notifier.ts";
+import { createNetworkScanner } from "../sources/network.ts";
+import { createProcessScanner } from "../sources/processes.ts";
+import type { Store } from "../store/types.ts";
+import type { Announcer } from "./announcer.ts";
+import { type CrashGuard, guardDetector, guardScanner, scannerPart } from "./crash_guard.ts";
+import type { Degradations } from "./degradations.ts";
+import { allDetectors, hostContext } from "./head.ts";
+import type { Orders } from "./orders.ts";
+import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { createSupervisor, type ScannerSettings, type Supervisor } from "./supervisor.ts";
+import { hands, tellerOf } from "./voices.ts";
+
+export interface GuardParts {
+  readonly clock: Clock;
+  readonly users: Users;
+  readonly orders: Orders;
+  readonly store: Store;
+  readonly notifier: Notifier;
+  readonly degradations: Degradations;
+  readonly announce: Announcer;
+  readonly crashGuard: CrashGuard;
+  /** Runs before each sweep is judged, while no action is under way. */
+  readonly beforeJudging: () => Promise<void>;
+}
+
+export interface Guard {
+  readonly context: Context;
+  readonly pipeline: Pipeline;
+  readonly supervisor: Supervisor;
+  readonly budget: KillBudget;
+  /** New ones, without memory. */
+  readonly detectors: () => readonly Detector[];
+}
+
+export function createGuard(parts: GuardParts): Guard {
+  const { clock, orders, degradations, announce, crashGuard } = parts;
+  const context = hostContext({
+    clock,
+    users: parts.users,
+    trustedProcesses: () => orders.config().TRUSTED_SYSTEM_PROCESSES,
+    onFault: (message) => degradations.note("units", message, "systemctl status; it is asked again at the next sweep"),
+    onNameRefused: ({ name, message }) => announce.say("INFO", message, "health", `trusted name ${name} ${message}`),
+  });
+  const budget = createKillBudget();
+  const detectors = () => allDetectors(orders.pools).map((detector) => guardDetector(detector, crashGuard));
+  const pipeline = createPipeline({
+    clock,
+    context,
+    changes: createChangeWriter(),
+    detectors: detectors(),
+    engine: orders.engine,
+    policy: orders.policy,
+    budget,
+    store: parts.store,
+    tell: tellerOf(parts.notifier, degradations, clock),
+    act: hands(clock),
+  });
+  const supervisor = createSupervisor({
+    clock,
+    processes: guardScanner(createProcessScanner(clock, process.pid), crashGuard),
+    network: guardScanner(createNetworkScanner(), crashGuard),
+    settings: (name) => settingsOf(name, orders, crashGuard),
+    judge: async (swept) => {
+      orders.refresh();
+      await parts.beforeJudging();
+      await pipeline.run(swept);
+    },
+    onFault: degradations.note,
+  });
+  return { context, pipeline, supervisor, budget, detectors };
+}
+
+function settingsOf(name: ScannerName, orders: Orders, crashGuard: CrashGuard): ScannerSettings {
+  const { SCANNERS, SCAN_INTERVALS } = orders.config();
+  const intervalMs = SCAN_INTERVALS[name] * 1_000;
+  // Without processes nothing is recognised: better a daemon that crashes now and then than a blind one.
+  if (name === "processes" || !crashGuard.isOff(scannerPart(name))) return { enabled: SCANNERS[name], intervalMs };
+  return { enabled: false, intervalMs, offBecause: "it keeps crashing the daemon" };
+}

@@ -1,0 +1,124 @@
+/**
+ * What is in force: rules, configuration, pools, pause, and the policy and engine made of them. Read and replaced as a
+ * whole, so that no sweep is judged half by old and half by new orders.
+ */
+
+import { type ConfigReload, type ConfigState, createConfigSource } from "../config/runtime.ts";
+import type { Config } from "../config/schema.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Mode } from "../core/control.ts";
+import type { Paths } from "../core/paths.ts";
+import type { ProcessRef } from "../core/process.ts";
+import type { Policy } from "../decision/policy.ts";
+import type { PoolMatcher } from "../detection/detectors/miner.ts";
+import { createEngine, type Engine } from "../detection/engine.ts";
+import type { Users } from "../host/users.ts";
+import type { Retention } from "../store/prune.ts";
+import type { Pauses } from "./pauses.ts";
+import { createArgsMatcher, policyOf, poolMatcherOf, poolNames } from "./policy_of.ts";
+import { createPoolResolver } from "./pool_names.ts";
+import { type LoadedRules, readRules, ruleFolders } from "./rule_files.ts";
+
+export interface OrdersParts {
+  readonly paths: Paths;
+  readonly clock: Clock;
+  readonly users: Users;
+  readonly pauses: Pauses;
+  /** `--monitor`: watch only, whatever MODE says. */
+  readonly monitorOnly: boolean;
+  /** Never to be touched: ourselves and what is above us. */
+  readonly own: readonly ProcessRef[];
+}
+
+export interface Orders {
+  config(): Config;
+  /** The configuration with its problems and where it comes from. */
+  state(): ConfigState;
+  rules(): LoadedRules;
+  engine(): Engine;
+  policy(): Policy;
+  pools(): PoolMatcher;
+  /** Without regard to a pause. */
+  mode(): Mode;
+  /** For people: `enforce`, `monitor`, `monitor (paused)`. */
+  modeText(): string;
+  retention(): Retention;
+  /** False in monitor mode and while paused. */
+  mayAct(): boolean;
+  /** The policy anew, before each sweep: a pause ends, an account appears, a trusted file is replaced. */
+  refresh(): void;
+  /** Looks host names of pools up when that is due; call it about once a second. */
+  resolvePools(): void;
+  /** Reads rules and configuration again. */
+  reload(): ConfigReload;
+  /** Tells of each change of the file that was read by itself. */
+  watch(onRead: (read: ConfigReload) => void): { stop(): void };
+}
+
+export function createOrders(parts: OrdersParts): Orders {
+  const { paths, clock, users, pauses, own } = parts;
+  const folders = ruleFolders(paths);
+  let rules = readRules(folders);
+  let engine = createEngine(rules.rules);
+  const source = createConfigSource({
+    path: paths.configFile,
+    lastGoodPath: paths.lastGoodConfigFile,
+    clock,
+    ruleNames: () => rules.rules.flatMap((rule) => [rule.ref.name, rule.ref.id]),
+  });
+  const config = () => source.current().config;
+  const mode = () => (parts.monitorOnly ? "monitor" : config().MODE);
+  const resolver = createPoolResolver(() => poolNames(config().MINING_POOLS));
+  let argsMatch = createArgsMatcher();
+  let policy = compile();
+  let pools = poolMatcherOf(config().MINING_POOLS, resolver.resolved());
+  return {
+    config,
+    state: () => source.current(),
+    rules: () => rules,
+    engine: () => engine,
+    policy: () => policy,
+    pools: () => pools,
+    mode,
+    modeText: () => (mode() === "enforce" && pauses.current() !== undefined ? "monitor (paused)" : mode()),
+    retention: () => {
+      const { days, database_mb } = config().RETENTION;
+      return { days, databaseBytesMax: database_mb * 1024 * 1024 };
+    },
+    mayAct: () => mode() === "enforce" && pauses.current() === undefined,
+    refresh: () => {
+      policy = compile();
+    },
+    resolvePools: () => {
+      if (resolver.refresh()) pools = poolMatcherOf(config().MINING_POOLS, resolver.resolved());
+    },
+    reload: () => {
+      rules = readRules(folders);
+      engine = createEngine(rules.rules);
+      return taken(source.reload());
+    },
+    watch: (onRead) => source.watch((read) => onRead(taken(read))),
+  };
+
+  function taken(read: ConfigReload): ConfigReload {
+    if (read.changed) {
+      argsMatch = createArgsMatcher();
+      policy = compile();
+      pools = poolMatcherOf(config().MINING_POOLS, resolver.resolved());
+    }
+    return read;
+  }
+
+  function compile(): Policy {
+    const state = source.current();
+    return policyOf({
+      config: state.config,
+      generation: state.generation,
+      monitorOnly: parts.monitorOnly,
+      pausedUntilMs: pauses.current()?.untilMs ?? 0,
+      own,
+      uidOf: users.uidOf,
+      argsMatch,
+    });
+  }
+}
