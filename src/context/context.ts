@@ -7,7 +7,7 @@ import { isRootOnly, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import { type Executable, type Process, processKey } from "../core/process.ts";
 import type { ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
 import type { HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
-import { blockedReadOf } from "../host/blocked.ts";
+import { awaitedBy } from "../host/awaited.ts";
 import { listDirectory } from "../host/directories.ts";
 import {
   buildIdOf,
@@ -85,7 +85,6 @@ export function createContext(options: ContextOptions): Context {
     }
     const processes = new Map(lastProcesses.processes.map((process) => [process.ref.pid, withReplacement(process)]));
     recognise(processes);
-    const blocked = blockedReads(processes);
     await learnUnits(processes);
     const internet = sockets.observe(lastSockets.internet, descriptors, atMs);
     return createHostView({
@@ -98,7 +97,7 @@ export function createContext(options: ContextOptions): Context {
       unit: unitOf,
       program: facts,
       script: scriptKnown,
-      blockedRead: (process) => blocked.get(process.ref.pid),
+      awaited: awaitedBy,
       ourMountNamespace: options.ourMountNamespace,
       memoryTotalBytes: options.memoryTotalBytes,
       userName: options.userName,
@@ -185,34 +184,6 @@ export function createContext(options: ContextOptions): Context {
   function unitOf(process: Process): Unit | undefined {
     const name = unitNameOf(process.cgroup);
     return name === undefined ? undefined : units.get(name);
-  }
-
-  /** Of processes that run code without a place of its own: few, and the only ones where it is asked. */
-  function blockedReads(processes: ReadonlyMap<number, Process>): ReadonlyMap<number, number> {
-    const found = new Map<number, number>();
-    for (const process of processes.values()) {
-      if (!isPlaceless(process)) continue;
-      const descriptor = blockedReadOf(process.ref.pid);
-      if (descriptor !== undefined) found.set(process.ref.pid, descriptor);
-    }
-    return found;
-  }
-
-  function isPlaceless(process: Process): boolean {
-    const executable = process.executable;
-    if (executable === undefined) return false;
-    const program = facts(process);
-    if (executable.memfd || program.temporary) return true;
-    const script = scripts.get(processKey(process.ref))?.script;
-    if (script?.kind === "file") return script.temporary;
-    if (script?.kind !== "inline" && script?.kind !== "stdin") return false;
-    // Shells are many: only those whose commands can come from elsewhere than a terminal.
-    return (
-      !program.shell ||
-      (lastProcesses.descriptors.get(process.ref.pid) ?? []).some(
-        (held) => held.kind === "socket" || held.kind === "pipe" || held.kind === "fifo",
-      )
-    );
   }
 
   /** Asks about units not seen before, and again where a unit's main process is gone (it was restarted). */

@@ -6,7 +6,8 @@
 import { baseName, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import type { Descriptor, DescriptorKind, Executable, Process } from "../core/process.ts";
 import type { Direction, Endpoint, InternetSocket, TrafficFacts, UnixSocket } from "../core/socket.ts";
-import type { HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import type { Awaited, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import { NOTHING_KNOWN } from "../host/awaited.ts";
 import { createHostView } from "./host_view.ts";
 import { createProgramCatalogue } from "./programs.ts";
 import { scriptSource } from "./scripts.ts";
@@ -38,7 +39,7 @@ export interface HostFixtureOptions {
 interface Draft {
   process: Process;
   descriptors: Descriptor[];
-  blocked: number | undefined;
+  awaited: Awaited | undefined;
 }
 
 interface Parsed {
@@ -69,7 +70,7 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
     unit: (process) => parsed.units.get(baseName(process.cgroup)),
     program,
     script,
-    blockedRead: (process) => parsed.drafts.get(process.ref.pid)?.blocked,
+    awaited: (pid) => parsed.drafts.get(pid)?.awaited ?? NOTHING_KNOWN,
     ourMountNamespace: OUR_MOUNTS,
     memoryTotalBytes: 2 ** 32,
     userName: (uid) => ({ 0: "root", 33: "www-data", 1000: "alice" })[uid] ?? String(uid),
@@ -110,8 +111,9 @@ function parse(text: string, atMs: number): Parsed {
     else if (word === "cgroup") cgroup = rest.join(" ");
     else if (word === "tcp" || word === "udp") parsed.sockets.push(readSocket(word, rest));
     else if (word === "pair") addPair(parsed, rest);
+    else if (word === "unix") addUnixListener(parsed, rest);
     else if (word === "pid") {
-      current = { process: readProcess(line, cgroup, files, atMs), descriptors: [], blocked: undefined };
+      current = { process: readProcess(line, cgroup, files, atMs), descriptors: [], awaited: undefined };
       parsed.drafts.set(current.process.ref.pid, current);
     } else if (current === undefined || !addToProcess(current, word, rest, files))
       throw new Error(`not a host: ${line}`);
@@ -119,7 +121,7 @@ function parse(text: string, atMs: number): Parsed {
   return parsed;
 }
 
-/** `argv JSON`, `fd N r|w|rw TARGET`, `blocked FD`: below the `pid` line that they belong to. */
+/** `argv JSON`, `fd N r|w|rw TARGET`, `blocked FD...`, `loops FD...`: below the `pid` line that they belong to. */
 function addToProcess(draft: Draft, word: string, rest: readonly string[], files: FileTable): boolean {
   switch (word) {
     case "argv": {
@@ -131,7 +133,10 @@ function addToProcess(draft: Draft, word: string, rest: readonly string[], files
       draft.descriptors.push(readDescriptor(rest, files));
       return true;
     case "blocked":
-      draft.blocked = Number(rest[0]);
+      draft.awaited = { descriptors: new Set(rest.map(Number)), loop: new Set(), known: true };
+      return true;
+    case "loops":
+      draft.awaited = { descriptors: new Set(), loop: new Set(rest.map(Number)), known: true };
       return true;
     default:
       return false;
@@ -247,6 +252,11 @@ function addPair({ unix }: Parsed, [left = "", right = "", path = ""]: readonly 
   const [first, second] = [Number(left), Number(right)];
   unix.set(first, { inode: first, peerInode: second, listening: false, path: "" });
   unix.set(second, { inode: second, peerInode: first, listening: false, path });
+}
+
+/** `unix listen N PATH`. */
+function addUnixListener({ unix }: Parsed, [, inode = "", path = ""]: readonly string[]): void {
+  unix.set(Number(inode), { inode: Number(inode), peerInode: 0, listening: true, path });
 }
 
 /** `unit NAME main PID [transient]`: the processes below the line are in it. */

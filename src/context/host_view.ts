@@ -4,7 +4,7 @@
  */
 import type { Descriptor, Process } from "../core/process.ts";
 import type { InternetSocket, UnixSocket } from "../core/socket.ts";
-import type { Holder, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import type { Awaited, Holder, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 
 const ANCESTORS_MAX = 64;
 
@@ -19,7 +19,7 @@ export interface ViewParts {
   readonly unit: (process: Process) => Unit | undefined;
   readonly program: (process: Process) => ProgramFacts;
   readonly script: (process: Process) => Script;
-  readonly blockedRead: (process: Process) => number | undefined;
+  readonly awaited: (pid: number) => Awaited;
   readonly ourMountNamespace: number;
   readonly memoryTotalBytes: number;
   readonly userName: (uid: number) => string;
@@ -30,6 +30,7 @@ export function createHostView(parts: ViewParts): HostView {
   const { processes, descriptors } = parts;
   const childrenOf = new Map<number, Process[]>();
   const holdersOf = new Map<string, Holder[]>();
+  const awaitedBy = new Map<number, Awaited>();
   for (const process of processes.values()) {
     append(childrenOf, process.parentPid, process);
     for (const descriptor of descriptors.get(process.ref.pid) ?? []) {
@@ -49,12 +50,18 @@ export function createHostView(parts: ViewParts): HostView {
     unit: parts.unit,
     program: parts.program,
     scriptOf: parts.script,
-    blockedRead: parts.blockedRead,
+    awaited,
     ourMountNamespace: parts.ourMountNamespace,
     memoryTotalBytes: parts.memoryTotalBytes,
     userName: parts.userName,
     isTrustedByName: parts.isTrustedByName,
   };
+
+  function awaited(process: Process): Awaited {
+    const known = awaitedBy.get(process.ref.pid) ?? parts.awaited(process.ref.pid);
+    awaitedBy.set(process.ref.pid, known);
+    return known;
+  }
 
   function ancestors(process: Process): readonly Process[] {
     const chain: Process[] = [];

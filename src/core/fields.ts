@@ -93,4 +93,7 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "shell.last_sent_ago_ms", type: "integer" },
   { name: "shell.peer_loopback", type: "boolean" },
   { name: "shell.starts_programs", type: "boolean" },
+  { name: "shell.holder_waits", type: "string" },
+  { name: "shell.is_shell", type: "boolean" },
+  { name: "shell.foreign_program", type: "boolean" },
 ];

@@ -39,6 +39,8 @@ export interface Subject {
   readonly actors: readonly ProcessRef[];
   /** Processes that only carry bytes for the actors. Killed unless they also serve somebody else. */
   readonly relays: readonly ProcessRef[];
+  /** The shape itself is the proof (a shell whose own input and output are the connection): the kill budget does not limit it. */
+  readonly certain?: true;
   /** Sockets that carry the behaviour; destroyed after the kill, or alone by `disconnect`. */
   readonly sockets: readonly SocketRef[];
 }

@@ -35,6 +35,15 @@ export interface ProgramFacts {
   readonly temporary: boolean;
 }
 
+export interface Awaited {
+  /** Waited for by read, poll or select: whoever does so handles them itself. */
+  readonly descriptors: ReadonlySet<number>;
+  /** Watched by an event loop, which watches everything and tells little. */
+  readonly loop: ReadonlySet<number>;
+  /** False where every thread runs, only sleeps, or may not be looked at. */
+  readonly known: boolean;
+}
+
 export interface HostView {
   readonly atMs: number;
   readonly processes: ReadonlyMap<number, Process>;
@@ -52,8 +61,8 @@ export interface HostView {
   program(process: Process): ProgramFacts;
   /** What an interpreter was told to run. */
   scriptOf(process: Process): Script;
-  /** The one descriptor that an interpreter or code without a place sleeps on to read; known only for such. */
-  blockedRead(process: Process): number | undefined;
+  /** What its threads sleep on at this moment. Read when asked, once per view: ask only about what is suspected already. */
+  awaited(process: Process): Awaited;
   /** Every process of our mount namespace shares this number. */
   readonly ourMountNamespace: number;
   readonly memoryTotalBytes: number;

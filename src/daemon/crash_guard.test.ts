@@ -21,6 +21,10 @@ function start(version = "1.0.0"): CrashGuard {
   return openCrashGuard({ runDirectory, sinceBootMs: () => nowMs, version });
 }
 
+function pass(ms: number): void {
+  nowMs += ms;
+}
+
 /** A daemon that starts and dies inside a part; empty: outside of any. */
 function crashIn(part: string, afterMs = 1_000, version?: string): void {
   const guard = start(version);
@@ -68,14 +72,47 @@ describe("a part that keeps crashing", () => {
   });
 
   const rows: readonly (readonly [name: string, act: () => void])[] = [
-    ["two crashes", () => (crashIn("a"), crashIn("a"))],
+    [
+      "two crashes",
+      () => {
+        crashIn("a");
+        crashIn("a");
+      },
+    ],
     [
       "three crashes over ten minutes",
-      () => (crashIn("a"), start().close(), (nowMs += 300_000), crashIn("a"), crashIn("a")),
+      () => {
+        crashIn("a");
+        start().close();
+        pass(300_000);
+        crashIn("a");
+        crashIn("a");
+      },
     ],
-    ["three crashes of three parts", () => (crashIn("a"), crashIn("b"), crashIn("c"))],
-    ["three crashes outside of any part", () => (crashIn(""), crashIn(""), crashIn(""))],
-    ["crashes of another version", () => (crashIn("a", 1, "0.9"), crashIn("a", 1, "0.9"), crashIn("a", 1, "0.9"))],
+    [
+      "three crashes of three parts",
+      () => {
+        crashIn("a");
+        crashIn("b");
+        crashIn("c");
+      },
+    ],
+    [
+      "three crashes outside of any part",
+      () => {
+        crashIn("");
+        crashIn("");
+        crashIn("");
+      },
+    ],
+    [
+      "crashes of another version",
+      () => {
+        crashIn("a", 1, "0.9");
+        crashIn("a", 1, "0.9");
+        crashIn("a", 1, "0.9");
+      },
+    ],
   ];
   test.each(rows)("%s switch nothing off", (_name, act) => {
     act();

@@ -55,8 +55,22 @@ describe("a pause", () => {
   });
 
   const clocks: readonly (readonly [name: string, change: () => void, stillPaused: boolean])[] = [
-    ["set back by a day does not make it longer", () => (clock.step(-86_400_000), pass(30 * MINUTE_MS)), false],
-    ["set back leaves it what is left", () => (clock.step(-86_400_000), pass(29 * MINUTE_MS)), true],
+    [
+      "set back by a day does not make it longer",
+      () => {
+        clock.step(-86_400_000);
+        pass(30 * MINUTE_MS);
+      },
+      false,
+    ],
+    [
+      "set back leaves it what is left",
+      () => {
+        clock.step(-86_400_000);
+        pass(29 * MINUTE_MS);
+      },
+      true,
+    ],
     ["set forward ends it when it says so", () => clock.step(31 * MINUTE_MS), false],
   ];
   test.each(clocks)("a clock %s", (_name, change, stillPaused) => {

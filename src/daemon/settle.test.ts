@@ -6,9 +6,11 @@ import type { Decision } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import { childrenOf } from "../host/evidence.ts";
 import { closePidfd, openPidfd, processState, type Signal, signal } from "../host/signals.ts";
-import { startPython, until } from "../host/test_processes.ts";
+import { endStarted, startPython, until } from "../host/test_processes.ts";
 import { open, reading, useHome, value } from "../store/home.fixture.ts";
 import { settleLeftovers } from "./settle.ts";
+
+afterEach(endStarted);
 
 const home = useHome();
 const extra: ProcessRef[] = [];

@@ -157,6 +157,13 @@ const ROWS: readonly [sentence: string, what: Case, expected: Expected][] = [
     { do: "kill", kill: [100, 101], sockets: [1], reasons: ["spares pid 90: it listens on port 8080"] },
   ],
   [
+    "a relay that listens on a local socket is spared",
+    {
+      host: `${HOST.replace("fd 3 rw socket:[1]", "fd 3 rw socket:[1]\n  fd 4 rw socket:[2]")}\nunix listen 2 /run/agent.sock`,
+    },
+    { do: "kill", kill: [100, 101], sockets: [1], reasons: ["spares pid 90: it listens on a local socket"] },
+  ],
+  [
     "a relay with other connections is spared",
     {
       host: `${HOST.replace("fd 3 rw socket:[1]", "fd 3 rw socket:[1]\n  fd 4 rw socket:[2]")}\ntcp 10.0.0.5:40001 -> 10.0.0.6:5432 inode 2`,
@@ -323,6 +330,26 @@ describe("the budget", () => {
     expect(asked.length).toBe(1);
   });
 
+  test("of root is asked by unit, of an ordinary account by its number, however many sessions it opens", () => {
+    const asked: Incident[] = [];
+    for (const [unit, uid] of [
+      ["session-1.scope", 1000],
+      ["session-2.scope", 1000],
+      ["web.service", 0],
+    ] as const)
+      decided({ host: `unit ${unit} main 5\n${HOST.replaceAll("uid 1000", `uid ${uid}`)}` }, listeningBudget(asked));
+    expect(asked.map((incident) => incident.lineage)).toEqual(["uid 1000", "uid 1000", "web.service"]);
+  });
+
+  test("does not limit a shape that is its own proof", () => {
+    const { host, finding } = prepared({});
+    const subject = { actors: [], relays: [], sockets: [], ...finding.event.subject, certain: true as const };
+    const certain = { ...finding, event: { ...finding.event, subject } };
+    const decision = decide(certain, host, policyFixture(), spentBudget("spent"), { id: "d", atMs: AT_MS });
+    expect(decision.do).toBe("kill");
+    expect(decision.reasons.join()).toContain("the shape is certain");
+  });
+
   test("is asked by rule, file, lineage and peer", () => {
     const asked: Incident[] = [];
     decided(
@@ -333,7 +360,7 @@ describe("the budget", () => {
       {
         rule: RULE.name,
         executable: expect.stringMatching(/^\/usr\/bin\/bash \(2049:\d+\)$/),
-        lineage: "web.service",
+        lineage: "uid 1000",
         peer: "203.0.113.7",
       },
     ]);

@@ -51,6 +51,10 @@ export function decide(
     case "repeat":
       return { ...common, do: would, plan: withSpawners(plan, finding, view, policy, reasons) };
     case "spent":
+      if (finding.event.subject?.certain === true) {
+        reasons.push("the kill budget is spent, but the shape is certain and not limited by it");
+        return { ...common, do: would, plan };
+      }
       reasons.push(
         `the kill budget of ${policy.killBudgetPerMinute} a minute for this rule and executable is spent, the pair only watches for now`,
       );
@@ -179,6 +183,7 @@ function servesOthers(view: HostView, relay: Process, sockets: readonly SocketRe
   for (const descriptor of view.descriptors(relay)) {
     if (descriptor.kind !== "socket") continue;
     const socket = view.internetSocket(Number(descriptor.channel.slice("socket:".length)));
+    if (view.unixSocket(Number(descriptor.channel.slice("socket:".length)))?.listening === true) return "it listens on a local socket";
     if (socket === undefined || ours.has(socket.inode)) continue;
     if (socket.state === "listen") return `it listens on port ${socket.local.port}`;
     if (socket.remote !== undefined) return `it has other connections (${socket.remote.address}:${socket.remote.port})`;
@@ -209,9 +214,14 @@ function incidentOf(
       executable === undefined
         ? String(fields["process.executable"] ?? "")
         : `${executable.path} (${executable.device}:${executable.inode})`,
-    lineage: process === undefined ? finding.foldKey : lineageOf(view, process),
+    lineage: process === undefined ? finding.foldKey : incidentLineage(view, process),
     peer: String(fields["peer.ip"] ?? ""),
   };
+}
+
+/** An ordinary account is one lineage however many sessions it opens; root's incidents are told apart by unit. */
+function incidentLineage(view: HostView, process: Process): string {
+  return process.uid === 0 ? lineageOf(view, process) : `uid ${process.uid}`;
 }
 
 function alive(view: HostView, ref: ProcessRef): Process | undefined {

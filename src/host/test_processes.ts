@@ -5,12 +5,15 @@ import { refOf } from "./signals.ts";
 
 const running: Bun.Subprocess[] = [];
 
-afterEach(async () => {
+afterEach(endStarted);
+
+/** For `afterEach` of each file: the one above is registered only in the first file of a run that loads this module. */
+export async function endStarted(): Promise<void> {
   for (const child of running.splice(0)) {
     child.kill("SIGKILL");
     await child.exited;
   }
-});
+}
 
 /** Starts a program that prints `ready` once it is set up, and lives until the test ends. */
 export async function startReady(

@@ -1,11 +1,11 @@
 // Real connections over the loopback interface, inside one process that the test starts.
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../core/clock.ts";
 import type { SocketRef } from "../core/nouns.ts";
 import { socketRef } from "../core/render.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import { createSocketReader } from "../host/sockets.ts";
-import { startPython } from "../host/test_processes.ts";
+import { endStarted, startPython } from "../host/test_processes.ts";
 import { disconnectPlan } from "./disconnect.ts";
 
 const PAIRS = `
@@ -15,6 +15,8 @@ held = []
 for n in range(2):
   c = socket.socket(); c.connect(s.getsockname()); a, _ = s.accept(); held += [c, a]
 out = " ".join(str(os.fstat(x.fileno()).st_ino) for x in [*held, s])`;
+
+afterEach(endStarted);
 
 function find(inode: number | undefined): InternetSocket | undefined {
   return createSocketReader()

@@ -6,7 +6,7 @@ import type { ActionPlan } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import { childrenOf } from "../host/evidence.ts";
 import { closePidfd, openPidfd, processState, refOf, signal } from "../host/signals.ts";
-import { startPython, startReady, until } from "../host/test_processes.ts";
+import { endStarted, startPython, startReady, until } from "../host/test_processes.ts";
 import { killPlan } from "./kill.ts";
 
 const seen: ProcessRef[] = [];
@@ -102,6 +102,8 @@ for n in range(10):
       time.sleep(0.002)
     time.sleep(20)
     os._exit(0)`);
+
+    afterEach(endStarted);
     await treeOfSize(ref, 40);
     const outcome = await killPlan("d1", planOf([ref]), systemClock);
     expect(outcome).toMatchObject({ result: "done", survived: [] });

@@ -3,8 +3,10 @@ import { systemClock } from "../core/clock.ts";
 import type { ProcessRef } from "../core/process.ts";
 import { childrenOf } from "../host/evidence.ts";
 import { closePidfd, openPidfd, processState, type Signal, signal } from "../host/signals.ts";
-import { startPython, until } from "../host/test_processes.ts";
+import { endStarted, startPython, until } from "../host/test_processes.ts";
 import { releasePlan } from "./release.ts";
+
+afterEach(endStarted);
 
 const children: ProcessRef[] = [];
 afterEach(() => {

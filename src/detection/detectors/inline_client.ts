@@ -76,8 +76,8 @@ function conversation(
 }
 
 function sleepsOn(view: HostView, process: Process, socket: InternetSocket): boolean {
-  const fd = view.blockedRead(process);
+  const { descriptors } = view.awaited(process);
   return view
     .descriptors(process)
-    .some((descriptor) => descriptor.fd === fd && descriptor.channel === `socket:${socket.inode}`);
+    .some((held) => descriptors.has(held.fd) && held.channel === `socket:${socket.inode}`);
 }

@@ -76,6 +76,11 @@ describe("a borrowed name:", () => {
     expect(names).toEqual(claimed === undefined ? [] : [claimed]);
   });
 
+  test("pid 1 may be called as it likes: a container's init lies where its image put it", () => {
+    const host = hostFixture('pid 1 ppid 0 uid 0 name systemd exe /sysroot/init\n  argv ["/sbin/init"]');
+    expect(createProgramPlaceDetector().sweep(host.view)).toEqual([]);
+  });
+
   test("a real kernel thread borrows nothing", () => {
     expect(createProgramPlaceDetector().sweep(hostFixture("pid 50 ppid 2 uid 0 name kworker/0:1").view)).toEqual([]);
   });

@@ -349,6 +349,26 @@ test.each(CHILDREN)("%s answers: %s", (_sentence, child, answers) => {
   expect(event?.fields["shell.child_answers"]).toBe(answers);
 });
 
+const WAITS: readonly [sentence: string, waits: string, says: string][] = [
+  ["a relay at rest sleeps on the connection and on the shell", "blocked 0 3", "both"],
+  ["one that forgets the shell sleeps on the connection", "blocked 3", "remote"],
+  ["an event loop watches everything", "loops 0 3", "loop"],
+  ["a client that drives a shell sleeps on the shell", "blocked 0", "elsewhere"],
+  ["nobody can see what it sleeps on", "", "unknown"],
+];
+
+test.each(WAITS)("of who carries the bytes: %s", (_sentence, waits, says) => {
+  const [event] = wiredShellDetector.sweep(hostFixture(`${BY_PIPES}\n${NC}\n  ${waits}\n${OUT}`).view);
+  expect(event?.fields["shell.holder_waits"]).toBe(says);
+});
+
+test("only a shell on a connection that this host opened is its own proof", () => {
+  const certain = [`${ON_SOCKET}\n${OUT}`, `${ON_SOCKET}\n${IN}`, `${BY_PIPES}\n${NC}\n${OUT}`].map(
+    (host) => wiredShellDetector.sweep(hostFixture(host).view)[0]?.subject?.certain,
+  );
+  expect(certain).toEqual([true, undefined, undefined]);
+});
+
 describe("whom a response would concern", () => {
   test("one event for a connection: all shells on it are actors, the oldest stands for them", () => {
     const second = ON_SOCKET.replace("pid 100 ppid 1", "pid 101 ppid 100");

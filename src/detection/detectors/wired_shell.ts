@@ -4,14 +4,14 @@
  * tells nothing but whether commands are read from standard input. Costs one walk per interpreter with such descriptors.
  */
 import type { Fields, SocketRef, Subject } from "../../core/nouns.ts";
-import { isLoopback } from "../../core/place.ts";
+import { isLoopback, isRootOnly, isSystemPath } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import { connectionFields, processFields, socketRef } from "../../core/render.ts";
 import type { InternetSocket } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
 import { type Reach, reachFrom, remoteSocket, remoteSockets } from "./channels.ts";
 import { type Detector, derived, type EventDraft, refsOf } from "./detector.ts";
-import { hardest, isServedByUnit, type Origin, originOf, softest } from "./origin.ts";
+import { DUBIOUS, hardest, isServedByUnit, type Origin, originOf, softest } from "./origin.ts";
 
 /** Start times come in ticks of 10 ms, and sockets are swept some milliseconds after processes. */
 const START_SLACK_MS = 100;
@@ -53,7 +53,7 @@ export function findWiring(view: HostView, process: Process): Wired | undefined 
   if (process.isKernelThread || process.executable === undefined || process.ref.pid === 1) return undefined;
   const stdin = view.descriptors(process).find((descriptor) => descriptor.fd === 0);
   // Other interpreters sleep on the output of their own children; a shell that does not read its standard input reads commands.
-  const asleepOn = view.program(process).shell ? (view.blockedRead(process) ?? 0) : 0;
+  const asleepOn = view.program(process).shell ? awaitedBeyondStandard(view, process) : 0;
   if ((stdin === undefined || stdin.channel === "") && asleepOn === 0) return undefined;
   const direct = stdin === undefined ? undefined : remoteSocket(view, stdin);
   if (direct === undefined && !mayObey(view, process)) return undefined;
@@ -67,6 +67,16 @@ export function findWiring(view: HostView, process: Process): Wired | undefined 
     readsItself(view, process, others) ??
     reading(wireTogether(view, process, others, [...sinks, ...answersOf(view, process, asleepOn)]))
   );
+}
+
+/** The descriptor above 2 that a shell sleeps on to read, 0 for none; asked only of those that hold such channels. */
+function awaitedBeyondStandard(view: HostView, process: Process): number {
+  const held = view
+    .descriptors(process)
+    .filter((descriptor) => descriptor.fd > 2 && descriptor.reads && descriptor.channel !== "");
+  if (held.length === 0) return 0;
+  const { descriptors } = view.awaited(process);
+  return held.find((descriptor) => descriptors.has(descriptor.fd))?.fd ?? 0;
 }
 
 /** Runs what it reads, or is of unknown kind and origin. */
@@ -121,8 +131,9 @@ function readsItself(view: HostView, process: Process, sources: readonly Reach[]
 
 /** One event per connection: the plainest wiring stands for it, everything wired to it is an actor. */
 function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[] {
-  const interpreters = group.filter((wired) => view.program(wired.process).interpreter);
-  const first = plainest(interpreters.length > 0 ? interpreters : group);
+  const judged = withoutWrappers(view, group);
+  const interpreters = judged.filter((wired) => view.program(wired.process).interpreter);
+  const first = plainest(interpreters.length > 0 ? interpreters : judged);
   if (first === undefined) return [];
   const { process, source, sink, wiring } = first;
   const direction = source.socket.direction === "accepted" ? "accepted" : "connected";
@@ -137,8 +148,11 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     "shell.wiring": wiring,
     "shell.path": describePath(process, source, sink),
     "shell.interpreter": program.interpreter,
-    "shell.stdin_commands": group.some((wired) => takesCommands(view, wired.process)),
-    "shell.runs_given_code": group.some((wired) => runsGivenCode(view, wired.process)),
+    "shell.stdin_commands": judged.some((wired) => takesCommands(view, wired.process)),
+    "shell.is_shell": judged.some((wired) => view.program(wired.process).shell),
+    "shell.foreign_program": isForeign(process),
+    "shell.holder_waits": holderWaits(view, first),
+    "shell.runs_given_code": judged.some((wired) => runsGivenCode(view, wired.process)),
     "shell.same_connection": source.socket.inode === sink.socket.inode,
     "shell.starts_programs": group.some(
       ({ process }) => view.children(process.ref.pid).length > 0 || process.childrenMinorFaults > 0,
@@ -153,7 +167,9 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     "shell.child_answers": group.some((wired) => childAnswers(view, wired)),
     ...trafficFields(view, process, source.socket),
   };
-  return [derived("wired_shell", "shell-wired", process, fields, subjectOf(group))];
+  // Who listens with a tool or with inline code to hand out shells would hand out the next one.
+  const listener = direction === "accepted" && DUBIOUS.has(origin) && controller !== process ? [controller] : [];
+  return [derived("wired_shell", "shell-wired", process, fields, subjectOf(group, listener))];
 }
 
 function connectedOrigin(
@@ -217,10 +233,46 @@ function isInService(view: HostView, process: Process): boolean {
   return unit !== undefined && unit.name.endsWith(".service") && !unit.transient && isServedByUnit(view, process);
 }
 
+type HolderWaits = "both" | "remote" | "loop" | "elsewhere" | "unknown" | "self";
+
+/**
+ * What those that carry the bytes sleep on. A relay at rest waits for the connection and for the shell; a client that
+ * drives a shell waits for the shell, or for the answer to its request, and an event loop for everything.
+ */
+function holderWaits(view: HostView, { source, sink }: Wired): HolderWaits {
+  const listener = sink.hops[0];
+  if (source.hops.length === 0 || listener === undefined) return "self";
+  const reader = view.awaited(source.holder);
+  const writer = view.awaited(listener);
+  const waitsForShell = view
+    .descriptors(listener)
+    .some((held) => writer.descriptors.has(held.fd) && held.channel !== "" && remoteSocket(view, held) === undefined);
+  if (reader.descriptors.has(source.socketFd)) return waitsForShell ? "both" : "remote";
+  if (reader.loop.has(source.socketFd)) return "loop";
+  return reader.known ? "elsewhere" : "unknown";
+}
+
 /** Was told to read its commands from standard input, or is inline code that sleeps in such a read. */
 function takesCommands(view: HostView, process: Process): boolean {
   const script = view.scriptOf(process);
-  return script.kind === "stdin" || (script.kind === "inline" && view.blockedRead(process) === 0);
+  return script.kind === "stdin" || (script.kind === "inline" && view.awaited(process).descriptors.has(0));
+}
+
+/** `sh -c handler` that waits for the handler is not what answers: a wired child of its own speaks for it. */
+function withoutWrappers(view: HostView, group: readonly Wired[]): readonly Wired[] {
+  const parents = new Set(
+    group.filter((wired) => view.program(wired.process).interpreter).map((wired) => wired.process.parentPid),
+  );
+  const inner = group.filter(
+    ({ process }) => !(parents.has(process.ref.pid) && view.scriptOf(process).kind === "inline"),
+  );
+  return inner.length > 0 ? inner : group;
+}
+
+/** Not root's file in a system directory, be it of a container. */
+function isForeign(process: Process): boolean {
+  const executable = process.executable;
+  return executable === undefined || !isRootOnly(executable) || !isSystemPath(executable.path);
 }
 
 /** Runs code that came with it or comes to it, not a program that somebody installed. */
@@ -262,8 +314,8 @@ function trafficFields(view: HostView, process: Process, socket: InternetSocket)
   };
 }
 
-function subjectOf(group: readonly Wired[]): Subject {
-  const actors = new Map(group.map((wired) => [wired.process.ref.pid, wired.process]));
+function subjectOf(group: readonly Wired[], listener: readonly Process[]): Subject {
+  const actors = new Map([...group.map((wired) => wired.process), ...listener].map((process) => [process.ref.pid, process]));
   const relays = new Map<number, Process>();
   const sockets = new Map<number, SocketRef>();
   for (const wired of group) {
@@ -272,7 +324,9 @@ function subjectOf(group: readonly Wired[]): Subject {
       sockets.set(reach.socket.inode, socketRef(reach.socket));
     }
   }
-  return { actors: refsOf(actors.values()), relays: refsOf(relays.values()), sockets: [...sockets.values()] };
+  const certain = group.some((wired) => wired.wiring === "direct" && wired.source.socket.direction !== "accepted");
+  const subject = { actors: refsOf(actors.values()), relays: refsOf(relays.values()), sockets: [...sockets.values()] };
+  return certain ? { ...subject, certain } : subject;
 }
 
 function describePath(process: Process, source: Reach, sink: Reach): string {
