@@ -60,10 +60,18 @@ describe("a process of this machine", () => {
     expect(view.scriptOf(process)).toEqual({ kind: "stdin" });
   });
 
-  test("in another mount namespace is not verified", async () => {
-    const { view, process } = await viewOf(
-      swept(["bash"], { namespaces: { mount: OUR_MOUNTS + 1, network: 1, pid: 1 } }),
-    );
+  const ELSEWHERE = { mount: OUR_MOUNTS + 1, network: 1, pid: 1 };
+
+  test("in a service's own mount namespace is verified when it runs the very file of ours", async () => {
+    const { view, process } = await viewOf(swept(["bash"], { namespaces: ELSEWHERE }));
+    expect(view.program(process).verified).toBe(true);
+  });
+
+  test("of a container, under the same path but another file, is not verified", async () => {
+    const { process: own } = await viewOf(swept(["bash"]));
+    if (own.executable === undefined) throw new Error("bash has an executable");
+    const executable = { ...own.executable, inode: own.executable.inode + 1 };
+    const { view, process } = await viewOf(swept(["bash"], { namespaces: ELSEWHERE, executable }));
     expect(view.program(process).verified).toBe(false);
   });
 

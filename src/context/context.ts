@@ -70,7 +70,11 @@ export function createContext(options: ContextOptions): Context {
     { executable: Executable; argv: readonly string[]; facts: ProgramFacts & { family: string } }
   >();
   let scripts = new Map<string, { argv: readonly string[]; script: Script }>();
-  return { update, relearn: () => void (catalogueAtMs = Number.NEGATIVE_INFINITY) };
+  return { update, relearn };
+
+  function relearn(): void {
+    catalogueAtMs = Number.NEGATIVE_INFINITY;
+  }
 
   async function update(seen: Swept): Promise<HostView> {
     lastProcesses = seen.processes ?? lastProcesses;
@@ -120,7 +124,7 @@ export function createContext(options: ContextOptions): Context {
 
   /** `ld.so /bin/bash` is bash, and nobody installs it so: never verified. */
   function programOf(process: Process, executable: Executable): ProgramFacts & { family: string } {
-    const ours = process.namespaces.mount === options.ourMountNamespace;
+    const ours = isOurFile(process, executable);
     const program = catalogue.recognise(executable, ours);
     if (program.family === "busybox") return { ...program, ...appletClass(appletOf(process.argv)[0]) };
     const loaded = isLoader(executable)
@@ -142,6 +146,16 @@ export function createContext(options: ContextOptions): Context {
       verified: file !== undefined && isRootOnly(file) && isSystemPath(path),
       temporary: isTemporaryFile(path, file?.device ?? -1, process),
     };
+  }
+
+  /**
+   * Many services have a mount namespace of their own (PrivateTmp and the like) with the host's files in it: the same
+   * inode under the same path is the same file. A container's is another one.
+   */
+  function isOurFile(process: Process, executable: Executable): boolean {
+    if (process.namespaces.mount === options.ourMountNamespace) return true;
+    const ours = statOf(executable.path);
+    return ours !== undefined && ours.device === executable.device && ours.inode === executable.inode;
   }
 
   function isTemporaryFile(path: string, device: number, process: Process): boolean {

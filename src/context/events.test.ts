@@ -36,7 +36,7 @@ describe("tells of", () => {
     const writer = createChangeWriter();
     const told = sweeps.map((text) => {
       const host = hostFixture(text);
-      return writer.changes(host.view, host.sockets);
+      return [...writer.changes(host.view, host.sockets)];
     });
     expect(
       told.at(-1)?.map((event) => `${event.action} ${event.process?.pid ?? event.fields["process.pid"] ?? "-"}`),
@@ -46,10 +46,10 @@ describe("tells of", () => {
   test("a pid that was given anew ended and started", () => {
     const writer = createChangeWriter();
     const first = hostFixture(SHELL);
-    writer.changes(first.view, []);
+    expect([...writer.changes(first.view, [])]).not.toEqual([]);
     const process = { ...first.process(20), ref: { pid: 20, startedAtTicks: 99_999 } };
     const view = { ...first.view, processes: new Map([[20, process]]) };
-    expect(writer.changes(view, []).map((event) => event.action)).toEqual([
+    expect([...writer.changes(view, [])].map((event) => event.action)).toEqual([
       "process-started",
       "process-ended",
       "process-ended",
@@ -62,17 +62,17 @@ describe("tells of", () => {
       (_, index) => `pid ${20 + index} ppid 1 uid 0 exe /usr/bin/a\n  fd 3 rw socket:[5]`,
     ).join("\n");
     const host = hostFixture(`${crowd}\n${CALL}`);
-    const opened = createChangeWriter()
-      .changes(host.view, host.sockets)
-      .filter((event) => event.action === "connection-opened");
+    const opened = [...createChangeWriter().changes(host.view, host.sockets)].filter(
+      (event) => event.action === "connection-opened",
+    );
     expect(opened.map((event) => event.process?.pid)).toEqual([20, 21, 22, 23]);
   });
 
   test("a connection says who opened it, as ECS and Sigma do", () => {
     const host = hostFixture(CALL.replace("->", "<-"));
-    const opened = createChangeWriter()
-      .changes(host.view, host.sockets)
-      .find((event) => event.action === "connection-opened");
+    const opened = [...createChangeWriter().changes(host.view, host.sockets)].find(
+      (event) => event.action === "connection-opened",
+    );
     expect(opened?.fields).toMatchObject({
       "network.initiated": false,
       "source.ip": "203.0.113.7",

@@ -12,16 +12,21 @@ const OWNERS_MAX = 4;
 
 export interface ChangeWriter {
   /** Events since the last call; the first call tells of everything there is. */
-  changes(view: HostView, sockets: readonly InternetSocket[]): readonly EventDraft[];
+  changes(view: HostView, sockets: readonly InternetSocket[]): Iterable<EventDraft>;
 }
 
 export function createChangeWriter(): ChangeWriter {
   let processes = new Map<string, { inode: number; process: Process }>();
   let connections = new Map<string, InternetSocket>();
-  return { changes: (view, sockets) => [...processChanges(view), ...socketChanges(view, sockets)] };
+  return { changes };
 
-  function processChanges(view: HostView): EventDraft[] {
-    const drafts: EventDraft[] = [];
+  /** Made one by one, so that thousands never are in memory together; what was seen is taken over at the end. */
+  function* changes(view: HostView, sockets: readonly InternetSocket[]): Generator<EventDraft> {
+    yield* processChanges(view);
+    yield* socketChanges(view, sockets);
+  }
+
+  function* processChanges(view: HostView): Generator<EventDraft> {
     const next: typeof processes = new Map();
     for (const process of view.processes.values()) {
       if (process.isKernelThread) continue;
@@ -31,16 +36,16 @@ export function createChangeWriter(): ChangeWriter {
       next.set(key, { inode, process });
       // A zombie shows no executable: that is its end, not another program.
       if (known !== undefined && (known.inode === inode || inode === 0)) continue;
-      drafts.push({
+      yield {
         action: known === undefined ? "process-started" : "process-executed",
         logsource: { product: "linux", category: "process_creation" },
         fields: processFields(view, process),
         process: process.ref,
-      });
+      };
     }
     for (const [key, { process }] of processes) {
       if (next.has(key)) continue;
-      drafts.push({
+      yield {
         action: "process-ended",
         logsource: { product: "linux", category: "process_termination" },
         fields: {
@@ -49,29 +54,24 @@ export function createChangeWriter(): ChangeWriter {
           "process.executable": process.executable?.path ?? "",
         },
         process: process.ref,
-      });
+      };
     }
     processes = next;
-    return drafts;
   }
 
-  function socketChanges(view: HostView, sockets: readonly InternetSocket[]): EventDraft[] {
-    const drafts: EventDraft[] = [];
+  function* socketChanges(view: HostView, sockets: readonly InternetSocket[]): Generator<EventDraft> {
     const next = new Map<string, InternetSocket>();
     for (const socket of sockets) {
       if (socket.inode === 0 || (socket.remote === undefined && socket.state !== "listen")) continue;
       const key = socket.cookie === 0n ? `i${socket.inode}` : `c${socket.cookie}`;
       next.set(key, socket);
-      if (!connections.has(key)) drafts.push(...opened(view, view.internetSocket(socket.inode) ?? socket));
+      if (!connections.has(key)) yield* opened(view, view.internetSocket(socket.inode) ?? socket);
     }
     for (const [key, socket] of connections) {
       if (!next.has(key))
-        drafts.push(
-          socketDraft(socket, socket.state === "listen" ? "listener-closed" : "connection-closed", "network_end"),
-        );
+        yield socketDraft(socket, socket.state === "listen" ? "listener-closed" : "connection-closed", "network_end");
     }
     connections = next;
-    return drafts;
   }
 }
 

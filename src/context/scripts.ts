@@ -77,9 +77,8 @@ export function appletOf(argv: readonly string[]): readonly [applet: string, res
 
 function busyboxScript(argv: readonly string[]): ScriptSource {
   const [applet, rest] = appletOf(argv);
-  const family = /^(a?sh|hush|bash)$/.test(applet) ? "shell" : applet === "awk" ? "awk" : undefined;
-  const grammar = family === undefined ? undefined : GRAMMARS[family];
-  return family === undefined || grammar === undefined ? { kind: "none" } : parseOptions(family, grammar, rest);
+  if (/^(a?sh|hush|bash)$/.test(applet)) return scriptSource("shell", ["sh", ...rest]);
+  return applet === "awk" ? scriptSource("awk", ["awk", ...rest]) : { kind: "none" };
 }
 
 function parseOptions(family: string, grammar: OptionGrammar, words: readonly string[]): ScriptSource {

@@ -20,9 +20,11 @@ import { createDegradations } from "./degradations.ts";
 import { createGuard } from "./guard.ts";
 import { createHandlers } from "./handlers.ts";
 import { createHousekeeping } from "./housekeeping.ts";
+import { createMemoryCare } from "./memory_care.ts";
+import { createOperators } from "./operators.ts";
 import { createOrders } from "./orders.ts";
 import { createPauses } from "./pauses.ts";
-import { ownProcesses } from "./rehearse.ts";
+import { ownProcesses, sessionOf } from "./rehearse.ts";
 import { settleLeftovers } from "./settle.ts";
 import { catchSignals } from "./stop_signals.ts";
 import { createVoices } from "./voices.ts";
@@ -45,7 +47,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   // What is in force, and the voices that tell of it.
   const users = createUsers();
   const pauses = createPauses(paths.runDirectory, clock, sinceBootMs);
-  const orders = createOrders({ paths, clock, users, pauses, monitorOnly: options.monitor, own: ownProcesses() });
+  const operators = createOperators(clock, sessionOf);
+  const ourselves = ownProcesses();
+  const own = () => [...ourselves, ...operators.processes()];
+  const orders = createOrders({ paths, clock, users, pauses, monitorOnly: options.monitor, own });
   const notifier = createVoices(paths, clock, orders);
   const degradations = createDegradations(clock, notifier.notify);
   const announce = createAnnouncer({ clock, orders, notify: notifier.notify, degradations });
@@ -70,7 +75,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const control = await startControlServer({
     path: paths.controlSocket,
     handlers,
-    peerCredentials: peerCredentialsOf,
+    peerCredentials: (descriptor) => {
+      const peer = peerCredentialsOf(descriptor);
+      if (peer !== undefined) operators.note(peer.pid);
+      return peer;
+    },
     onFault,
   });
   if (!control.ok) onFault(control.fault);
@@ -79,7 +88,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const watching = orders.watch(configRead);
   const housekeeping = createHousekeeping({
     clock,
-    everySecond: [notifier.tick, endPause, orders.resolvePools, () => announce.partsBack(crashGuard), showStatus],
+    everySecond: [
+      notifier.tick,
+      endPause,
+      orders.resolvePools,
+      createMemoryCare(clock),
+      () => announce.partsBack(crashGuard),
+      showStatus,
+    ],
     prune: () => store.prune(orders.retention()),
     lastRoundMonotonicMs: guard.supervisor.lastRoundMonotonicMs,
     signOfLife: service.watchdog,

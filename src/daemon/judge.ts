@@ -25,7 +25,7 @@ export interface Judgement {
 export interface JudgeInput {
   readonly view: HostView;
   /** What the sources saw. */
-  readonly changes: readonly EventDraft[];
+  readonly changes: Iterable<EventDraft>;
   readonly detectors: readonly Detector[];
   readonly engine: Engine;
   readonly policy: Policy;

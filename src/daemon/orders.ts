@@ -26,8 +26,8 @@ export interface OrdersParts {
   readonly pauses: Pauses;
   /** `--monitor`: watch only, whatever MODE says. */
   readonly monitorOnly: boolean;
-  /** Never to be touched: ourselves and what is above us. */
-  readonly own: readonly ProcessRef[];
+  /** Never to be touched: ourselves and what is above us, and the sessions that talk to us. */
+  readonly own: () => readonly ProcessRef[];
 }
 
 export interface Orders {
@@ -116,7 +116,7 @@ export function createOrders(parts: OrdersParts): Orders {
       generation: state.generation,
       monitorOnly: parts.monitorOnly,
       pausedUntilMs: pauses.current()?.untilMs ?? 0,
-      own,
+      own: own(),
       uidOf: users.uidOf,
       argsMatch,
     });

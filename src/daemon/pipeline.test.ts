@@ -60,7 +60,7 @@ function setUp(options: Options = {}) {
     budget: createKillBudget(),
     store: {
       appendEvents: (events) => {
-        log.push("events");
+        if (log.at(-1) !== "events") log.push("events");
         stored.events.push(...events);
       },
       recordFinding: (finding) => {

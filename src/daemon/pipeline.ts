@@ -17,8 +17,10 @@ import type { Policy } from "../decision/policy.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
 import type { Engine } from "../detection/engine.ts";
 import type { Store } from "../store/types.ts";
-import { type Judged, judge } from "./judge.ts";
+import { type EventDraft, type Judged, judge } from "./judge.ts";
 import { createStanding } from "./standing.ts";
+
+const BATCH_MAX = 256;
 
 export interface PipelineParts {
   readonly clock: Clock;
@@ -84,11 +86,19 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     lastSockets = swept.sockets?.internet ?? lastSockets;
     const view = await context.update(swept);
     last = { view, sockets: lastSockets };
+    // Behaviour first: what must be stopped does not wait until a thousand new processes were looked at one by one.
+    await pass(view, [], parts.detectors);
+    for (const changes of inBatches(parts.changes.changes(view, lastSockets))) await pass(view, changes, []);
+    return view;
+  }
+
+  /** Judges a part of what was seen, acts, records. */
+  async function pass(view: HostView, changes: readonly EventDraft[], detectors: readonly Detector[]): Promise<void> {
     const atMs = clock.nowMs();
     const { events, judged } = judge({
       view,
-      changes: parts.changes.changes(view, lastSockets),
-      detectors: parts.detectors,
+      changes,
+      detectors,
       engine: parts.engine(),
       policy: parts.policy(),
       budget: parts.budget,
@@ -107,7 +117,6 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     await actOnAll(fresh.filter(acts));
     for (const one of fresh) if (!acts(one)) recordOnly(one);
     store.appendEvents(standing.freshEvents(events, atMs));
-    return view;
   }
 
   /** Side by side, so that one process that is slow to die delays nobody; one after the other where two share a process. */
@@ -169,6 +178,18 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     count(counts, finding, decision, undefined);
     tell.judged({ finding, decision, alertId: folded.alertId, count: folded.count });
   }
+}
+
+/** Bounds what a sweep holds in memory at once: the first one tells of every process there is. */
+function* inBatches(drafts: Iterable<EventDraft>): Generator<readonly EventDraft[]> {
+  let batch: EventDraft[] = [];
+  for (const draft of drafts) {
+    batch.push(draft);
+    if (batch.length < BATCH_MAX) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 function acts({ decision }: Judged): boolean {

@@ -170,7 +170,7 @@ function scannerOf({ finding }: Judged): ScannerName {
 }
 
 /** The processes above one that asks: its login session. pid 0 is nobody's. */
-function sessionOf(pid: number): readonly ProcessRef[] {
+export function sessionOf(pid: number): readonly ProcessRef[] {
   return pid === 0 ? [] : ancestorsOf(pid).filter((ref) => ref.pid > 1);
 }
 

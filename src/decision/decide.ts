@@ -183,7 +183,8 @@ function servesOthers(view: HostView, relay: Process, sockets: readonly SocketRe
   for (const descriptor of view.descriptors(relay)) {
     if (descriptor.kind !== "socket") continue;
     const socket = view.internetSocket(Number(descriptor.channel.slice("socket:".length)));
-    if (view.unixSocket(Number(descriptor.channel.slice("socket:".length)))?.listening === true) return "it listens on a local socket";
+    if (view.unixSocket(Number(descriptor.channel.slice("socket:".length)))?.listening === true)
+      return "it listens on a local socket";
     if (socket === undefined || ours.has(socket.inode)) continue;
     if (socket.state === "listen") return `it listens on port ${socket.local.port}`;
     if (socket.remote !== undefined) return `it has other connections (${socket.remote.address}:${socket.remote.port})`;

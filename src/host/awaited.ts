@@ -46,7 +46,8 @@ function descriptorsOf(pid: number, call: Call): readonly number[] | undefined {
   const [first = 0n, second = 0n] = call.arguments;
   if (READS.has(call.number)) return [Number(first)];
   if (POLLS.has(call.number)) return polled(memoryOf(pid, first, Math.min(Number(second), POLLED_MAX) * 8));
-  if (SELECTS.has(call.number)) return selected(memoryOf(pid, second, Math.ceil(Math.min(Number(first), SELECTED_MAX) / 64) * 8), Number(first));
+  if (SELECTS.has(call.number))
+    return selected(memoryOf(pid, second, Math.ceil(Math.min(Number(first), SELECTED_MAX) / 64) * 8), Number(first));
   if (EPOLLS.has(call.number)) return watched(readFileSync(`/proc/${pid}/fdinfo/${first}`, "latin1"));
   return CHILD_WAITS.has(call.number) ? [] : undefined;
 }

@@ -7,6 +7,7 @@ import { decodeText, FILE_TYPE, type FileStat, readRecord, statFollowing } from 
 
 const PTS_MAJOR_FIRST = 136; // Documentation/admin-guide/devices.txt
 const PTS_MAJOR_LAST = 143;
+const OTHER_TERMINALS: ReadonlySet<number> = new Set([4, 166, 188, 204, 229]); // consoles and serial lines; ibid.
 
 export interface DescriptorClass {
   readonly kind: DescriptorKind;
@@ -69,9 +70,14 @@ function terminalKind(owner: DescriptorOwner, fd: number, target: string, stat: 
       channel: isPts ? channelOf(owner, index, terminalsOf(owner)) : "",
     };
   }
-  const isOtherTerminal =
-    major === 4 || (major === 5 && minor === 1) || major === 204 || major === 229 || major === 188 || major === 166;
-  return { kind: isOtherTerminal ? "terminal" : "other", channel: "" };
+  return { kind: isTerminalNode(major, minor) ? "terminal" : "other", channel: "" };
+}
+
+/** Whether a character device is a terminal or a terminal's master: any that `terminalKind` does not call other. */
+export function isTerminalNode(major: number, minor: number): boolean {
+  return (
+    (major >= PTS_MAJOR_FIRST && major <= PTS_MAJOR_LAST) || (major === 5 && minor <= 2) || OTHER_TERMINALS.has(major)
+  );
 }
 
 /** Indexes repeat in every devpts instance: those of containers carry the instance's device. */

@@ -61,7 +61,8 @@ export const OPEN = {
 } as const;
 export const AT = { currentDirectory: -100, noFollow: 0x100, emptyPath: 0x1000, dontSync: 0x4000 } as const;
 
-const SYS_GETDENTS64 = 217; // x86-64, as the two below (arch/x86/entry/syscalls/syscall_64.tbl)
+const SYS_LSEEK = 8;
+const SYS_GETDENTS64 = 217; // x86-64, as those around it (arch/x86/entry/syscalls/syscall_64.tbl)
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const PATH_BYTES_MAX = 4096;
@@ -113,6 +114,11 @@ export function statInto(directory: number, name: Name, flags: number, buffer: U
 /** Fills linux_dirent64 records; bytes filled, 0 at the end, or a negative errno. */
 export function directoryEntriesInto(descriptor: number, buffer: Uint8Array): number {
   return result(libc.syscall(SYS_GETDENTS64, descriptor, pointerTo(buffer), buffer.byteLength, 0));
+}
+
+/** Where the next read of a file or directory begins; 0 or above, or a negative errno. */
+export function seekTo(descriptor: number, position: number): number {
+  return result(libc.syscall(SYS_LSEEK, descriptor, position, 0, 0));
 }
 
 export function openSocket(family: number, type: number, protocol: number): number {

@@ -2,7 +2,7 @@
 // Trusts the start addresses of the program image to tell an exec; every sixth sweep looks again whatever they say.
 // Costs one stat of the executable a process and sweep, 30 us for a new or changed one.
 import type { Executable, Namespaces } from "../core/process.ts";
-import type { KnownDescriptors } from "./descriptors.ts";
+import { type DescriptorMemory, newDescriptorMemory } from "./descriptor_sweep.ts";
 import { createExecutableReader } from "./executables.ts";
 import { type CommandLine, parseCgroup, parseCommandLine, type StatFields } from "./process_files.ts";
 import { decodeText, numberInBrackets, readBytes, readLinkBytes, readLinkText, readRecord } from "./procfs.ts";
@@ -34,7 +34,7 @@ export interface KnownProcess {
   windowFromMs: number;
   windowTicks: number;
   cpuPercent: number;
-  descriptors: KnownDescriptors | undefined;
+  readonly descriptors: DescriptorMemory;
   sweep: number;
 }
 
@@ -97,7 +97,7 @@ export function createProcessCache(
         entry.command = readCommandLine(directory, entry.command);
         entry.workingDirectory = readLinkText(directory, "cwd")?.slice(0, PATH_CHARACTERS_MAX);
       }
-      if (executable !== entry.executable) entry.descriptors = undefined;
+      if (executable !== entry.executable) entry.descriptors.known = [];
     }
     if (isNew || isTurn || entry.parentPid !== stat.parentPid) readPlace(directory, entry);
     entry.parentPid = stat.parentPid;
@@ -120,7 +120,7 @@ export function createProcessCache(
       windowFromMs: sweep.monotonicMs - Math.max(10, sweep.nowMs - startedAtMs),
       windowTicks: 0,
       cpuPercent: -1,
-      descriptors: undefined,
+      descriptors: newDescriptorMemory(),
       sweep: sweep.number,
     };
   }

@@ -28,6 +28,8 @@ export interface StatusFields {
   readonly uid: number;
   readonly effectiveUid: number;
   readonly gid: number;
+  /** Slots of the table that holds the descriptors: never fewer than are open. */
+  readonly descriptorTableSize: number;
   /** The pid in each nested pid namespace, outermost first; one entry where it is in ours. */
   readonly namespacePids: readonly number[];
   readonly hugePagesBytes: number;
@@ -38,7 +40,14 @@ export interface CommandLine {
   readonly truncated: boolean;
 }
 
-const KERNEL_THREAD_STATUS: StatusFields = { uid: 0, effectiveUid: 0, gid: 0, namespacePids: [], hugePagesBytes: 0 };
+const KERNEL_THREAD_STATUS: StatusFields = {
+  uid: 0,
+  effectiveUid: 0,
+  gid: 0,
+  descriptorTableSize: 0,
+  namespacePids: [],
+  hugePagesBytes: 0,
+};
 const FIELD_COUNT = 53; // numbered as in proc(5), from 1
 const fields = new Float64Array(FIELD_COUNT);
 
@@ -76,6 +85,7 @@ export function parseStatus(bytes: Uint8Array | undefined): StatusFields {
   let uid = -1;
   let effectiveUid = -1;
   let gid = -1;
+  let descriptorTableSize = 0;
   let hugePagesBytes = 0;
   let namespacePids: readonly number[] = [];
   for (let at = 0; at < bytes.byteLength; ) {
@@ -83,14 +93,15 @@ export function parseStatus(bytes: Uint8Array | undefined): StatusFields {
     const end = newline < 0 ? bytes.byteLength : newline;
     if (startsWith(bytes, at, UID)) [uid = -1, effectiveUid = -1] = numbersOf(bytes, at + UID.byteLength, end);
     else if (startsWith(bytes, at, GID)) [gid = -1] = numbersOf(bytes, at + GID.byteLength, end);
+    else if (startsWith(bytes, at, TABLE)) [descriptorTableSize = 0] = numbersOf(bytes, at + TABLE.byteLength, end);
     else if (startsWith(bytes, at, NSPID)) namespacePids = numbersOf(bytes, at + NSPID.byteLength, end);
     else if (startsWith(bytes, at, HUGETLB)) {
       hugePagesBytes = (numbersOf(bytes, at + HUGETLB.byteLength, end)[0] ?? 0) * 1024;
-      break; // the last of the four in the file
+      break; // the last of the five in the file
     }
     at = end + 1;
   }
-  return { uid, effectiveUid, gid, namespacePids, hugePagesBytes };
+  return { uid, effectiveUid, gid, descriptorTableSize, namespacePids, hugePagesBytes };
 }
 
 /** Arguments split at NUL. `before` is returned where the same bytes were read, so that equal sweeps share memory. */
@@ -135,6 +146,7 @@ export function parseCgroup(text: string): string {
 const encoder = new TextEncoder();
 const UID = encoder.encode("Uid:");
 const GID = encoder.encode("Gid:");
+const TABLE = encoder.encode("FDSize:");
 const NSPID = encoder.encode("NSpid:");
 const HUGETLB = encoder.encode("HugetlbPages:");
 

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../core/clock.ts";
@@ -39,7 +39,7 @@ describe("descriptors of real processes", () => {
     expect(seen.executable?.path).toContain("python");
     expect(seen.executable?.deleted).toBe(false);
     expect(seen.namespaces.network).toBeGreaterThan(0);
-    expect(seen.fileHandles).toBe(sweep.descriptors.get(ref.pid)?.length ?? -1);
+    expect(seen.fileHandles).toBe(readdirSync(`/proc/${ref.pid}/fd`).length);
     expect(Math.abs(seen.startedAtMs - Date.now())).toBeLessThan(60_000);
     expect(seen.residentBytes).toBeGreaterThan(1_000_000);
   });
@@ -68,7 +68,7 @@ describe("descriptors of real processes", () => {
     expect(descriptor(reader.read(), ref.pid, 50)).toMatchObject({ reads: false, writes: true });
   });
 
-  test("a fifo is told from a file of any name, sockets carry their inode, files have no channel", async () => {
+  test("a fifo is told from a file of any name, sockets carry their inode, files are not listed", async () => {
     const fifo = join(scratch, "pipe:[1]");
     const { ref, line } = await startPython(
       `import os, socket\np = ${JSON.stringify(fifo)}\nos.mkfifo(p)\nf = os.open(p, os.O_RDWR)\ns, t = socket.socketpair()\nx = os.open('/etc/passwd', 0)\nout = f'{f} {s.fileno()} {x} {os.fstat(s.fileno()).st_ino} {os.fstat(f).st_dev} {os.fstat(f).st_ino}'`,
@@ -86,7 +86,7 @@ describe("descriptors of real processes", () => {
       reads: true,
       writes: true,
     });
-    expect(descriptor(sweep, ref.pid, x)).toMatchObject({ kind: "file", channel: "", reads: true, writes: false });
+    expect(sweep.descriptors.get(ref.pid)?.some((held) => held.fd === x)).toBe(false);
   });
 
   test("a terminal and the master that owns it share a channel", async () => {
@@ -97,14 +97,6 @@ describe("descriptors of real processes", () => {
     expect(slave.kind).toBe("terminal");
     expect(slave.channel).toMatch(/^terminal:\d+$/);
     expect(descriptor(sweep, ref.pid, m)).toMatchObject({ kind: "terminal-master", channel: slave.channel });
-  });
-
-  test("the list of descriptors of one process is bounded, and the cut is counted", async () => {
-    const { ref } = await startPython("import os\nkeep=[os.dup(0) for _ in range(100)]");
-    const sweep = createProcessReader({ clock: systemClock, descriptorsMax: 20 }).read();
-    expect(sweep.descriptors.get(ref.pid)).toHaveLength(20);
-    expect(sweep.cut.descriptors).toBeGreaterThan(0);
-    expect(find(sweep, ref.pid).fileHandles).toBeGreaterThan(100);
   });
 
   test("unchanged descriptors are the same objects in the next sweep", async () => {

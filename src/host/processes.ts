@@ -2,8 +2,9 @@
 // Trusts the kernel's numbers; names, arguments and paths are the process's own words and are bounded.
 // Costs about 3 ms per 100 processes, 6 ms with descriptors, by caching what an unchanged (pid, start) cannot change.
 import type { Clock } from "../core/clock.ts";
-import type { Descriptor, Process } from "../core/process.ts";
-import { createDescriptorReader, type DescriptorReader } from "./descriptors.ts";
+import type { Descriptor, Process, ProcessRef } from "../core/process.ts";
+import { SHARE_LIMITS, type ShareLimits } from "./descriptor_share.ts";
+import { type CutProcess, createDescriptorSweeper, type DescriptorsSwept } from "./descriptor_sweep.ts";
 import { AT, closeDescriptor, ERRNO, OPEN, openAt, systemConfiguration } from "./libc.ts";
 import { createProcessCache, isSlowTurn, type KnownProcess, type SweepTime } from "./process_cache.ts";
 import { parseStat, parseStatus, type StatFields, type StatusFields } from "./process_files.ts";
@@ -18,10 +19,7 @@ export interface ProcessReaderOptions {
   /** Our own pid: its descriptors are not listed, so that the sweep does not see itself reading. */
   readonly selfPid?: number;
   readonly processesMax?: number;
-  /** Per process. */
-  readonly descriptorsMax?: number;
-  /** All processes together. */
-  readonly descriptorsTotalMax?: number;
+  readonly descriptorLimits?: Partial<ShareLimits>;
   readonly argumentBytesMax?: number;
   readonly argumentsMax?: number;
 }
@@ -30,7 +28,7 @@ export interface ProcessSweep {
   readonly atMs: number;
   readonly tookMs: number;
   readonly processes: readonly Process[];
-  /** By pid; empty when read without descriptors. */
+  /** By pid: 0, 1 and 2, and of the others those with a channel. Empty when read without descriptors. */
   readonly descriptors: ReadonlyMap<number, readonly Descriptor[]>;
   /** Ended between being listed and being read. Normal. */
   readonly vanished: number;
@@ -40,6 +38,8 @@ export interface ProcessSweep {
   readonly unreadableDescriptors: number;
   /** Bounds that were hit: processes not looked at (1 = some), processes with a cut descriptor list, cut argument lists. */
   readonly cut: { readonly processes: number; readonly descriptors: number; readonly arguments: number };
+  /** Of the processes with a cut descriptor list, those with the most descriptors; the rest of it comes in later sweeps. */
+  readonly cutProcesses: readonly CutProcess[];
 }
 
 export interface ProcessReader {
@@ -49,28 +49,18 @@ export interface ProcessReader {
 
 interface Sweep extends SweepTime {
   readonly withDescriptors: boolean;
-  readonly descriptors: Map<number, readonly Descriptor[]>;
-  descriptorsLeft: number;
   vanished: number;
   unreadable: number;
-  unreadableDescriptors: number;
-  cutDescriptors: number;
   cutArguments: number;
 }
 
 export function createProcessReader(options: ProcessReaderOptions): ProcessReader {
-  const {
-    procRoot = "/proc",
-    clock,
-    selfPid = process.pid,
-    processesMax = 100_000,
-    descriptorsTotalMax = 1_000_000,
-  } = options;
+  const { procRoot = "/proc", clock, selfPid = process.pid, processesMax = 100_000 } = options;
   const argumentLimits = { bytes: options.argumentBytesMax ?? 32 * 1024, count: options.argumentsMax ?? 512 };
   const ticksPerSecond = Math.max(1, systemConfiguration(2)); // _SC_CLK_TCK
   const pageBytes = Math.max(4096, systemConfiguration(30)); // _SC_PAGESIZE
   const cache = createProcessCache(argumentLimits, ticksPerSecond);
-  const descriptorReader: DescriptorReader = createDescriptorReader(options.descriptorsMax ?? 16_384);
+  const sweeper = createDescriptorSweeper(clock, { ...SHARE_LIMITS, ...options.descriptorLimits });
   const root = openAt(AT.currentDirectory, procRoot, OPEN.readOnly | OPEN.directory);
   if (root < 0) throw new Error(`${procRoot} cannot be opened (errno ${-root}); without it nothing can be seen`);
   let sweeps = 0;
@@ -80,15 +70,12 @@ export function createProcessReader(options: ProcessReaderOptions): ProcessReade
   function read({ descriptors = true }: { readonly descriptors?: boolean } = {}): ProcessSweep {
     const monotonicMs = clock.monotonicMs();
     const nowMs = clock.nowMs();
-    const sweep = newSweep(
-      { number: ++sweeps, nowMs, monotonicMs, bootMs: nowMs - uptimeMs(root) },
-      descriptors,
-      descriptorsTotalMax,
-    );
+    const time: SweepTime = { number: ++sweeps, nowMs, monotonicMs, bootMs: nowMs - uptimeMs(root) };
+    const sweep: Sweep = { ...time, withDescriptors: descriptors, vanished: 0, unreadable: 0, cutArguments: 0 };
     const listed = listNumbers(root, ".", processesMax);
     if (listed.status < 0) sweep.unreadable++;
     const processes: Process[] = [];
-    if (descriptors) descriptorReader.begin();
+    if (descriptors) sweeper.begin(sweep.number);
     for (const pid of listed.numbers) {
       const directory = openDirectory(root, String(pid));
       if (directory < 0) {
@@ -99,16 +86,18 @@ export function createProcessReader(options: ProcessReaderOptions): ProcessReade
       if (found !== undefined) processes.push(found);
       closeDescriptor(directory);
     }
+    const swept = descriptors ? sweeper.end(withDirectory) : NO_DESCRIPTORS;
     cache.forget(sweep.number);
     return {
       atMs: nowMs,
       tookMs: clock.monotonicMs() - monotonicMs,
       processes,
-      descriptors: sweep.descriptors,
+      descriptors: swept.descriptors,
       vanished: sweep.vanished,
       unreadable: sweep.unreadable,
-      unreadableDescriptors: sweep.unreadableDescriptors,
-      cut: { processes: listed.cut ? 1 : 0, descriptors: sweep.cutDescriptors, arguments: sweep.cutArguments },
+      unreadableDescriptors: swept.unreadable,
+      cut: { processes: listed.cut ? 1 : 0, descriptors: swept.cut, arguments: sweep.cutArguments },
+      cutProcesses: swept.cutProcesses,
     };
   }
 
@@ -124,7 +113,7 @@ export function createProcessReader(options: ProcessReaderOptions): ProcessReade
     const thread = stat.state === "Z" && stat.threads > 1 ? openLiveThread(pid, directory) : -1;
     const place = thread < 0 ? directory : thread;
     const entry = cache.refresh(pid, place, stat, isKernelThread, sweep);
-    const fileHandles = isKernelThread ? 0 : readDescriptors(pid, place, stat, entry, sweep);
+    const fileHandles = isKernelThread ? 0 : readDescriptors(pid, place, stat, status, entry, sweep);
     if (thread >= 0) closeDescriptor(thread);
     if (entry.command.truncated) sweep.cutArguments++;
     const cpuPercent = cache.cpuPercent(entry, stat.userTicks + stat.systemTicks, sweep);
@@ -135,41 +124,36 @@ export function createProcessReader(options: ProcessReaderOptions): ProcessReade
     pid: number,
     directory: number,
     stat: StatFields,
+    status: StatusFields,
     entry: KnownProcess,
     sweep: Sweep,
   ): number {
-    if (!sweep.withDescriptors || pid === selfPid) return descriptorReader.count(directory);
-    const limit = Math.max(0, sweep.descriptorsLeft);
-    const found = descriptorReader.read(directory, entry.descriptors, {
-      terminalDevice: stat.terminalDevice,
-      isSlowTurn: isSlowTurn(pid, sweep.number),
-      limit,
+    const tableSize = status.descriptorTableSize;
+    if (!sweep.withDescriptors || pid === selfPid) return sweeper.count(directory, tableSize);
+    return sweeper.add(directory, {
+      ref: { pid, startedAtTicks: stat.startedAtTicks },
+      uid: status.uid,
+      tableSize,
+      memory: entry.descriptors,
+      context: { terminalDevice: stat.terminalDevice, isSlowTurn: isSlowTurn(pid, sweep.number) },
     });
-    if (found.status < 0) {
-      if (found.status !== -ERRNO.ENOENT && found.status !== -ERRNO.ESRCH) sweep.unreadableDescriptors++;
-      return 0;
-    }
-    entry.descriptors = found.known;
-    sweep.descriptorsLeft -= found.descriptors.length;
-    if (found.cut) sweep.cutDescriptors++;
-    sweep.descriptors.set(pid, found.descriptors);
-    return found.cut ? Math.max(found.descriptors.length, descriptorReader.count(directory)) : found.descriptors.length;
+  }
+
+  /** For the second look at a process: 0 where it has ended, whoever may have its pid now. */
+  function withDirectory({ pid, startedAtTicks }: ProcessRef, use: (directory: number) => number): number {
+    const directory = openDirectory(root, String(pid));
+    if (directory < 0) return 0;
+    const bytes = readRecord(directory, "stat");
+    const stat = typeof bytes === "number" ? undefined : parseStat(bytes);
+    const thread = stat?.state === "Z" && stat.threads > 1 ? openLiveThread(pid, directory) : -1;
+    const done = stat?.startedAtTicks === startedAtTicks ? use(thread < 0 ? directory : thread) : 0;
+    if (thread >= 0) closeDescriptor(thread);
+    closeDescriptor(directory);
+    return done;
   }
 }
 
-function newSweep(time: SweepTime, withDescriptors: boolean, descriptorsLeft: number): Sweep {
-  return {
-    ...time,
-    withDescriptors,
-    descriptors: new Map(),
-    descriptorsLeft,
-    vanished: 0,
-    unreadable: 0,
-    unreadableDescriptors: 0,
-    cutDescriptors: 0,
-    cutArguments: 0,
-  };
-}
+const NO_DESCRIPTORS: DescriptorsSwept = { descriptors: new Map(), unreadable: 0, cut: 0, cutProcesses: [] };
 
 interface Seen {
   readonly pid: number;

@@ -12,6 +12,7 @@ import {
   pointerTo,
   readInto,
   readLinkAt,
+  seekTo,
   statInto,
 } from "./libc.ts";
 
@@ -51,6 +52,7 @@ export const FILE_TYPE = {
   directory: 0o040000,
   regular: 0o100000,
   link: 0o120000,
+  socket: 0o140000,
 } as const;
 
 /** A directory handle that only serves as the start of further names, or a negative errno. */
@@ -126,7 +128,7 @@ export function statFollowing(directory: number, name: Name): FileStat | undefin
   return statInto(directory, name, AT.dontSync, statBuffer) < 0 ? undefined : parseStat();
 }
 
-const identity = { device: 0, inode: 0, type: 0 };
+const identity = { device: 0, inode: 0, type: 0, sizeBytes: 0, nodeMajor: 0, nodeMinor: 0 };
 
 /** What a name leads to, in one shared object; cheaper than `statFollowing` where only sameness matters. */
 export function identify(directory: number, name: Name): Readonly<typeof identity> | undefined {
@@ -134,6 +136,9 @@ export function identify(directory: number, name: Name): Readonly<typeof identit
   identity.device = deviceNumber(statView.getUint32(136, true), statView.getUint32(140, true));
   identity.inode = wide(statView, 32);
   identity.type = statView.getUint16(28, true) & FILE_TYPE.mask;
+  identity.sizeBytes = wide(statView, 40);
+  identity.nodeMajor = statView.getUint32(128, true);
+  identity.nodeMinor = statView.getUint32(132, true);
   return identity;
 }
 
@@ -147,14 +152,18 @@ export function modeOfLink(directory: number, name: Name): number | undefined {
 /**
  * Calls back with each name that is a decimal number, and the address of that name as a C string.
  * The callback returns false to stop. Returns a negative errno where the directory cannot be read.
+ * `from` spares /proc/pid/fd the descriptors below it, whose place in the directory is their number and 2
+ * (proc_readfd_common of fs/proc/fd.c); another directory begins where it begins.
  */
 export function eachNumber(
   directory: number,
   name: Name,
   visit: (number: number, at: Name, directory: number) => boolean,
+  from = 0,
 ): number {
   const descriptor = openAt(directory, name, OPEN.readOnly | OPEN.directory);
   if (descriptor < 0) return descriptor;
+  if (from > 0 && isProcfs(descriptor)) seekTo(descriptor, from + 2);
   let status = 0;
   let wanted = true;
   while (wanted) {
@@ -173,6 +182,13 @@ export function eachNumber(
   }
   closeDescriptor(descriptor);
   return status;
+}
+
+let procDevice: number | undefined;
+
+function isProcfs(descriptor: number): boolean {
+  procDevice ??= statFollowing(AT.currentDirectory, "/proc")?.device ?? -1;
+  return statInto(descriptor, "", AT.dontSync | AT.emptyPath, statBuffer) >= 0 && parseStat().device === procDevice;
 }
 
 /** The numbers in a directory (pids of /proc), ascending as the kernel lists them, at most `limit`. */

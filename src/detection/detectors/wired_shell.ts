@@ -258,15 +258,14 @@ function takesCommands(view: HostView, process: Process): boolean {
   return script.kind === "stdin" || (script.kind === "inline" && view.awaited(process).descriptors.has(0));
 }
 
-/** `sh -c handler` that waits for the handler is not what answers: a wired child of its own speaks for it. */
+/** `sh -c handler` that waits for the handler is not what answers: a child of its own on the same connection speaks for it. */
 function withoutWrappers(view: HostView, group: readonly Wired[]): readonly Wired[] {
-  const parents = new Set(
-    group.filter((wired) => view.program(wired.process).interpreter).map((wired) => wired.process.parentPid),
+  const directChildren = group.filter((wired) => wired.wiring === "direct" && view.program(wired.process).interpreter);
+  const parents = new Set(directChildren.map((wired) => wired.process.parentPid));
+  return group.filter(
+    ({ process }) =>
+      !(parents.has(process.ref.pid) && view.program(process).shell && view.scriptOf(process).kind === "inline"),
   );
-  const inner = group.filter(
-    ({ process }) => !(parents.has(process.ref.pid) && view.scriptOf(process).kind === "inline"),
-  );
-  return inner.length > 0 ? inner : group;
 }
 
 /** Not root's file in a system directory, be it of a container. */
@@ -315,7 +314,9 @@ function trafficFields(view: HostView, process: Process, socket: InternetSocket)
 }
 
 function subjectOf(group: readonly Wired[], listener: readonly Process[]): Subject {
-  const actors = new Map([...group.map((wired) => wired.process), ...listener].map((process) => [process.ref.pid, process]));
+  const actors = new Map(
+    [...group.map((wired) => wired.process), ...listener].map((process) => [process.ref.pid, process]),
+  );
   const relays = new Map<number, Process>();
   const sockets = new Map<number, SocketRef>();
   for (const wired of group) {
