@@ -65,8 +65,10 @@ export function spendShare<T extends Waiting>(
   const perUid = new Map<number, number>();
   const done = new Set<T>();
   let total = 0;
-  const byHandles = [...waiting].sort((left, right) => left.handles - right.handles);
-  const inTurn = byHandles.filter((process) => process.wasCut).sort((left, right) => left.turn - right.turn);
+  const inTurn = waiting
+    .filter((process) => process.wasCut)
+    .sort((left, right) => left.turn - right.turn || left.handles - right.handles);
+  const byHandles = [...waiting].sort((left, right) => left.handles - right.handles || left.turn - right.turn);
   spend(inTurn, Math.floor(limits.largeTotalMax / 2));
   spend(byHandles, limits.largeTotalMax);
 

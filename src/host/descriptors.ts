@@ -80,16 +80,9 @@ export interface DescriptorReader {
 
 export function createDescriptorReader(): DescriptorReader {
   const procDevice = statFollowing(AT.currentDirectory, "/proc")?.device ?? -1;
-  let ourTerminals = -1;
-  /** Texts of the last new descriptor: copies of one share them, should somebody make a hundred thousand. */
-  let lastTarget = "";
-  let lastChannel = "";
+  const { begin, readOne } = createLinkReader();
 
   return { begin, read, readPart, count };
-
-  function begin(): void {
-    ourTerminals = statFollowing(AT.currentDirectory, "/dev/pts")?.device ?? -1;
-  }
 
   function read(
     processDirectory: number,
@@ -163,6 +156,30 @@ export function createDescriptorReader(): DescriptorReader {
     }
   }
 
+  function count(processDirectory: number, countedMax: number, tableSize: number): number {
+    const directory = identify(processDirectory, "fd");
+    if (directory === undefined) return 0;
+    // Since 6.2 the size is the count; the size of an ordinary directory, as a test's /proc has, is not.
+    if (directory.sizeBytes > 0 && directory.device === procDevice) return directory.sizeBytes;
+    let entries = 0;
+    eachNumber(processDirectory, "fd", () => ++entries <= countedMax);
+    return entries > countedMax ? Math.max(entries, tableSize) : entries;
+  }
+}
+
+/** One descriptor at a time: `directory` and `at` name it in /proc/pid/fd. */
+function createLinkReader() {
+  let ourTerminals = -1;
+  /** Texts of the last new descriptor: copies of one share them, should somebody make a hundred thousand. */
+  let lastTarget = "";
+  let lastChannel = "";
+
+  return { begin, readOne };
+
+  function begin(): void {
+    ourTerminals = statFollowing(AT.currentDirectory, "/dev/pts")?.device ?? -1;
+  }
+
   function readOne(
     processDirectory: number,
     directory: number,
@@ -200,16 +217,6 @@ export function createDescriptorReader(): DescriptorReader {
     if (target !== lastTarget) lastTarget = target;
     if (channel !== lastChannel) lastChannel = channel;
     return { fd, kind, channel: lastChannel, target: lastTarget, reads, writes, device, inode, type };
-  }
-
-  function count(processDirectory: number, countedMax: number, tableSize: number): number {
-    const directory = identify(processDirectory, "fd");
-    if (directory === undefined) return 0;
-    // Since 6.2 the size is the count; the size of an ordinary directory, as a test's /proc has, is not.
-    if (directory.sizeBytes > 0 && directory.device === procDevice) return directory.sizeBytes;
-    let entries = 0;
-    eachNumber(processDirectory, "fd", () => ++entries <= countedMax);
-    return entries > countedMax ? Math.max(entries, tableSize) : entries;
   }
 }
 

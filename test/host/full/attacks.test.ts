@@ -61,7 +61,8 @@ describe.skipIf(missing !== undefined)(`all attacks${missing === undefined ? "" 
   });
 
   test("decoys that spend the kill budget do not save the next shell", async () => {
-    // Each decoy is an incident of its own: another unit, another network of the attacker.
+    // Each decoy is an incident of its own: another unit of root's, another network of the attacker. (All sessions of an
+    // ordinary account are one lineage, and those cost the budget one kill.)
     const decoys = BUDGET + 4;
     const addresses = Array.from({ length: decoys + 1 }, (_, n) => `10.77.${241 + n}.1`);
     const added = await host.attacker.exec(
@@ -69,14 +70,13 @@ describe.skipIf(missing !== undefined)(`all attacks${missing === undefined ? "" 
     );
     expect(added.exitCode, added.stderr).toBe(0);
     const from = (address: string) => ({ ...PLAIN_SHELL, payload: PLAIN_SHELL.payload.replace("{LHOST}", address) });
-    await judgeAttacks(host, addresses.slice(0, decoys).map(from), 7000, ["alice"]);
+    await judgeAttacks(host, addresses.slice(0, decoys).map(from), 7000, ["root"]);
     const { budgets } = await status(host);
     console.log(`${decoys} decoys; budgets ${JSON.stringify(budgets)}`);
     expect(budgets.some((budget) => budget.used >= BUDGET)).toBe(true);
-    // The attacker's next one comes by another program, then by the same from a network that was seen before.
-    const python = loadAttacks().filter((attack) => attack.id === "internalallthethings-013");
-    expect(faultsOf(await judgeAttacks(host, python, 7100, ["alice"]))).toEqual([]);
-    expect(faultsOf(await judgeAttacks(host, addresses.slice(0, 1).map(from), 7110, ["alice"]))).toEqual([]);
+    // The next one comes by the very same program, from a network and a unit that were never seen.
+    expect(faultsOf(await judgeAttacks(host, addresses.slice(decoys).map(from), 7110, ["root"]))).toEqual([]);
+    expect(faultsOf(await judgeAttacks(host, addresses.slice(decoys).map(from), 7120, ["alice"]))).toEqual([]);
   });
 });
 
