@@ -65,6 +65,9 @@ export interface DescriptorSweeper {
 
 interface Deferred extends Waiting {
   readonly owner: DescriptorOwner;
+  /** What the first pass found. */
+  readonly some: KnownDescriptors;
+  isLeftOver: boolean;
   isCut: boolean;
 }
 
@@ -118,7 +121,8 @@ export function createDescriptorSweeper(clock: Clock, limits: ShareLimits): Desc
     });
     if (part.status < 0) return refused(part.status);
     carriedLeft -= part.handles;
-    deferred.push({ owner, uid, handles, wasCut: memory.wasCut, turn: memory.turn, isCut: true });
+    const { wasCut, turn } = memory;
+    deferred.push({ owner, some: part.descriptors, uid, handles, wasCut, turn, isLeftOver: true, isCut: true });
     descriptors.set(owner.ref.pid, part.descriptors);
     return handles;
   }
@@ -134,7 +138,11 @@ export function createDescriptorSweeper(clock: Clock, limits: ShareLimits): Desc
       hasTime,
     );
     const cut = deferred.filter((process) => process.isCut);
-    for (const { owner } of cut) owner.memory.wasCut = true;
+    for (const { owner, some, isLeftOver } of cut) {
+      owner.memory.wasCut = true;
+      // Kept in full, what each turn finds would add up to all that the crowd has open.
+      if (isLeftOver) owner.memory.known = some;
+    }
     return {
       descriptors,
       unreadable,
@@ -161,6 +169,7 @@ export function createDescriptorSweeper(clock: Clock, limits: ShareLimits): Desc
       return 0;
     }
     keep(process.owner, part.descriptors, part.cut, part.next);
+    process.isLeftOver = false;
     process.isCut = part.cut;
     return part.handles;
   }

@@ -173,6 +173,8 @@ function createLinkReader() {
   /** Texts of the last new descriptor: copies of one share them, should somebody make a hundred thousand. */
   let lastTarget = "";
   let lastChannel = "";
+  /** Devices of pipefs and sockfs, which nobody can mount: a link into them says no more than its inode. */
+  const nameless = new Map<number, "pipe" | "socket">();
 
   return { begin, readOne };
 
@@ -207,16 +209,23 @@ function createLinkReader() {
     const writes = (mode & 0o200) !== 0;
     const isSameEnd = isSameThing && before.reads === reads && before.writes === writes;
     if (isSameEnd && !context.isSlowTurn && before.kind !== "terminal-master") return before;
-    const link = readLinkBytes(directory, at);
-    if (typeof link === "number") return undefined;
-    const target = decodeText(link).slice(0, TARGET_CHARACTERS_MAX);
+    const target = targetOf(directory, at, device, inode);
+    if (target === undefined) return undefined;
     const owner = { directory: processDirectory, terminalDevice: context.terminalDevice, ourTerminals };
     const { kind, channel } = classifyDescriptor(owner, directory, fd, at, target);
+    if ((kind === "pipe" || kind === "socket") && thing !== undefined) nameless.set(device, kind);
     if (!isStandard && (kind === "file" || kind === "other")) return undefined;
     if (isSameEnd && isSameDescriptor(before, kind, channel, target)) return before;
     if (target !== lastTarget) lastTarget = target;
     if (channel !== lastChannel) lastChannel = channel;
     return { fd, kind, channel: lastChannel, target: lastTarget, reads, writes, device, inode, type };
+  }
+
+  function targetOf(directory: number, at: Name, device: number, inode: number): string | undefined {
+    const kind = nameless.get(device);
+    if (kind !== undefined) return `${kind}:[${inode}]`;
+    const link = readLinkBytes(directory, at);
+    return typeof link === "number" ? undefined : decodeText(link).slice(0, TARGET_CHARACTERS_MAX);
   }
 }
 

@@ -27,7 +27,7 @@ const statView = new DataView(statBuffer.buffer);
 const directoryBuffer = new Uint8Array(DIRECTORY_BYTES);
 const directoryView = new DataView(directoryBuffer.buffer);
 const directoryPointer = pointerTo(directoryBuffer);
-const decoder = new TextDecoder("utf-8");
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export interface FileStat {
   readonly device: number;
@@ -207,15 +207,9 @@ export function listNumbers(
   return { numbers, cut, status };
 }
 
-/** Text of foreign bytes; ASCII short texts, the common case, without the decoder. */
+/** Text of foreign bytes. A byte order mark is kept: a name must not lose what its process put there. */
 export function decodeText(bytes: Uint8Array): string {
-  if (bytes.byteLength > 24) return decoder.decode(bytes);
-  let text = "";
-  for (const byte of bytes) {
-    if (byte >= 128) return decoder.decode(bytes);
-    text += String.fromCharCode(byte);
-  }
-  return text;
+  return decoder.decode(bytes);
 }
 
 /** The number in `mnt:[4026531841]` and its like; 0 where there is none. */

@@ -57,7 +57,7 @@ function cutDescriptors({ cut, cutProcesses, processes }: ProcessSweep): Fault {
   const [first] = cutProcesses;
   return {
     kind: "limit",
-    message: `${cut.descriptors} processes have more descriptors than one sweep looks at: ${named.join("; ")}${others > 0 ? `; and ${others} more` : ""}. Descriptors 0 to 2 are seen in each sweep, the rest in turn`,
+    message: `${cut.descriptors === 1 ? "a process has" : `${cut.descriptors} processes have`} more descriptors than one sweep looks at: ${named.join("; ")}${others > 0 ? `; and ${others} more` : ""}. Descriptors 0 to 2 are seen in each sweep, the rest in turn`,
     remedy: `see what they are for (\`ls -l /proc/${first?.pid ?? "PID"}/fd | head\`); unless it is a server with that many connections, end it, and bound uid ${first?.uid ?? "UID"} with nofile in /etc/security/limits.conf or LimitNOFILE= of its unit`,
   };
 }
