@@ -36,13 +36,14 @@ export function present(cli: Cli, options: JsonOption, answered: Answered): void
 }
 
 export function presentFault(cli: Cli, options: JsonOption, fault: CommandFault): void {
-  if (options.json === true) {
-    const { exit, ...rest } = fault;
-    cli.out(`${JSON.stringify({ fault: rest, exit }, null, 2)}\n`);
-  }
+  if (options.json === true) cli.out(faultJson(fault));
   cli.error(`algo-monitor: ${printable(fault.message)}\n`);
   if (fault.remedy !== undefined) cli.error(`  what to do: ${printable(fault.remedy)}\n`);
   cli.exit(fault.exit);
+}
+
+export function faultJson({ exit, ...fault }: CommandFault): string {
+  return `${JSON.stringify({ fault, exit }, null, 2)}\n`;
 }
 
 /** Socket cookies are bigints and travel as text. */

@@ -77,6 +77,20 @@ describe("--json", () => {
     expect(ran.error).toContain("algo-monitor does not run");
   });
 
+  const wrong: readonly (readonly [string, readonly string[], string])[] = [
+    ["an unknown command", ["statsu", "--json"], "unknown command 'statsu' (Did you mean status?)"],
+    ["a value that is no choice", ["scan", "disk", "--json"], "Allowed choices are processes, network."],
+    ["a missing argument", ["pause", "--json"], "missing required argument 'duration'"],
+  ];
+  test.each(wrong)("of %s is a fault document too", async (_name, argv, message) => {
+    const ran = await host.run(argv);
+    expect(JSON.parse(ran.out)).toEqual({
+      fault: { kind: "invalid", message: expect.stringContaining(message) },
+      exit: 2,
+    });
+    expect(ran.exit).toBe(2);
+  });
+
   test("of status is the daemon's report and running: true", async () => {
     await host.startDaemon();
     const ran = await host.run(["status", "--json"]);

@@ -179,7 +179,12 @@ const ROWS: readonly Row[] = [
     error: /missing required argument 'duration'\n {2}see: algo-monitor pause --help/,
   },
   { name: "resume says what is in force", argv: ["resume"], exit: 0, out: /The pause is over: it enforces\./ },
-  { name: "reload says the generation", argv: ["reload"], exit: 0, out: /generation 4 is in force, no problems/ },
+  {
+    name: "reload says the generation",
+    argv: ["reload"],
+    exit: 0,
+    out: /^Read again: generation 4 of the configuration is in force, no problems/,
+  },
   {
     name: "reload with an error in the config exits 3",
     argv: ["reload"],
@@ -187,6 +192,7 @@ const ROWS: readonly Row[] = [
       reload: async () =>
         ok({
           changed: false,
+          rulesChanged: false,
           configGeneration: 3,
           problems: [
             { severity: "error", line: 8, column: 9, key: "NET", message: "unknown key", remedy: "remove it" },

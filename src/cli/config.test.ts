@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KEY_NAMES } from "../config/schema.ts";
@@ -52,7 +52,7 @@ describe("exit codes and what is said", () => {
     ["a folder is no file", ["check", root], undefined, 2, "not a regular file"],
     ["show names what has its default", ["show"], '{"MODE": "monitor"}', 0, '"per_minute":10}  (default)'],
     ["show of a broken file exits 3", ["show"], "[", 3, "cannot be used"],
-    ["explain a key", ["explain", "KILL_BUDGET"], undefined, 0, "kills a minute"],
+    ["explain a key", ["explain", "KILL_BUDGET"], undefined, 0, "incidents a minute"],
     ["explain a field", ["explain", "RETENTION.days"], undefined, 0, "90"],
     ["explain suggests the nearest key", ["explain", "KILLBUDGET"], undefined, 6, "did you mean KILL_BUDGET?"],
     ["explain names a missing field", ["explain", "RETENTION.weeks"], undefined, 6, "RETENTION has no field weeks"],
@@ -116,7 +116,7 @@ describe("an edit and the daemon", () => {
     const stop = await host.startDaemon({
       config_edited: async (params, { user, uid }) => {
         told.push({ ...params, user, uid });
-        return ok({ changed: true, configGeneration: 8, problems: [] });
+        return ok({ changed: true, rulesChanged: false, configGeneration: 8, problems: [] });
       },
     });
     expect((await set("MODE", "monitor")).out).toContain("Generation 8 of the configuration is in force.");
@@ -124,6 +124,16 @@ describe("an edit and the daemon", () => {
     expect((await set("MODE", "off")).exit).toBe(2);
     expect(told).toEqual([{ key: "MODE", value: '"monitor"', user: "alice", uid: process.getuid?.() ?? -1 }]);
     await stop();
+  });
+
+  test("a rule that does not exist is written and warned about at once", async () => {
+    const rules = pathsOf({ ALGO_HOME: host.folder }).rulesDirectory;
+    cpSync(join(import.meta.dir, "../../rules"), rules, { recursive: true });
+    const wrong = await set("RULES.reverse_shel", "alert");
+    const right = await set("RULES.reverse_shell", "alert");
+    rmSync(rules, { recursive: true });
+    expect([wrong.exit, wrong.out]).toEqual([0, expect.stringContaining("Did you mean reverse_shell?")]);
+    expect(right.out).not.toContain("WARNING");
   });
 
   test("a daemon that does not take it is no failure of the edit", async () => {

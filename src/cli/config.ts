@@ -218,8 +218,18 @@ async function runSet(cli: Cli, key: string, typed: string): Promise<Answered> {
   const told = changed ? await tellDaemon(cli, key, value.value) : undefined;
   const done =
     told === undefined ? `${printable(key)} is ${shown} already.` : `${printable(key)} is ${shown} now. ${told.text}`;
-  const json = { file, key, value: value.value, changed, configGeneration: told?.generation ?? null };
-  return ok({ json, text: `${printable(file)}: ${done}\n` });
+  const problems = problemsOf(cli, key);
+  const lines = problems.map((problem) => problemLine(cli, file, problem));
+  const json = { file, key, value: value.value, changed, configGeneration: told?.generation ?? null, problems };
+  return ok({ json, text: `${printable(file)}: ${done}\n${lines.join("")}` });
+}
+
+/** What was written was taken; a rule of that name may still not exist. */
+function problemsOf(cli: Cli, key: string): readonly Problem[] {
+  const loaded = load(cli, undefined);
+  if (!loaded.ok) return [];
+  const concerns = (name: string): boolean => name === key || name.startsWith(`${key}.`) || name.startsWith(`${key}[`);
+  return loaded.value.parsed.problems.filter((problem) => concerns(problem.key));
 }
 
 /** The daemon takes an edit over at once and records who made it; without one the file waits for the next start. */

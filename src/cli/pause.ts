@@ -89,10 +89,11 @@ async function runReload(cli: Cli): Promise<Answered> {
   return ok({ json: report, text: reloadText(report), exit: bad ? EXIT.invalid : EXIT.ok });
 }
 
-function reloadText(report: ReloadReport): string {
-  const head = report.changed
-    ? `Read again: generation ${report.configGeneration} is in force`
-    : `Nothing changed: generation ${report.configGeneration} stays in force`;
+/** Exported for tests. */
+export function reloadText(report: ReloadReport): string {
+  const generation = `generation ${report.configGeneration} of the configuration ${report.changed ? "is" : "stays"} in force`;
+  const rules = report.rulesChanged ? "the rules changed, " : "";
+  const head = `${report.changed || report.rulesChanged ? "Read again" : "Nothing changed"}: ${rules}${generation}`;
   const problems = report.problems.map((problem) => {
     const remedy = problem.remedy === undefined ? "" : ` (${printable(problem.remedy)})`;
     return `  ${problem.severity} line ${problem.line}:${problem.column} ${printable(problem.key)}: ${printable(problem.message)}${remedy}\n`;

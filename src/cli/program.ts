@@ -1,6 +1,7 @@
 /** The command tree and how it ends: every usage fault is exit 2, every bug is said to be one. */
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../core/result.ts";
+import { faultJson } from "./action.ts";
 import { alertsCommand } from "./alerts.ts";
 import { completionCommand } from "./completion.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -60,7 +61,12 @@ export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv], { from: "user" });
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
-      cli.exit(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage);
+      const usage = thrown.exitCode !== 0;
+      if (usage && argv.includes("--json")) {
+        const message = thrown.message.replace(/^error: /, "").replaceAll("\n", " ");
+        cli.out(faultJson({ kind: "invalid", message, exit: EXIT.usage }));
+      }
+      cli.exit(usage ? EXIT.usage : EXIT.ok);
       return;
     }
     cli.error(

@@ -72,39 +72,13 @@ async function showRule(cli: Cli, name: string, options: RulesOptions): Promise<
   return ok({ json: ruleJson(rule), text: ruleText(cli, rule) });
 }
 
+const TOLD = [
+  ...(["title", "description", "level", "response", "tags", "falsePositives", "references", "logsource"] as const),
+  ...(["triage", "foldBy", "origin", "file", "fed"] as const),
+] as const;
+
 function ruleJson(rule: Rule): unknown {
-  const {
-    ref,
-    title,
-    description,
-    level,
-    response,
-    tags,
-    falsePositives,
-    references,
-    logsource,
-    triage,
-    foldBy,
-    origin,
-    file,
-    fed,
-  } = rule;
-  return {
-    ...ref,
-    title,
-    description,
-    level,
-    response,
-    tags,
-    falsePositives,
-    references,
-    logsource,
-    triage,
-    foldBy,
-    origin,
-    file,
-    fed,
-  };
+  return { ...rule.ref, ...Object.fromEntries(TOLD.map((key) => [key, rule[key]])) };
 }
 
 function ruleText(cli: Cli, rule: Rule): string {

@@ -181,7 +181,7 @@ const SHAPE = {
       default: { executables: [], units: [], users: [] },
       unit: "",
       description:
-        "Processes that are never killed and whose connections are never destroyed, whatever a rule says; findings about them are still told. pid 1, kernel threads, systemd's own services, the sshd listener, algo-monitor and the session running its CLI are on this list without being named.",
+        "Processes that are never killed and whose connections are never destroyed, whatever a rule says; findings about them are still told. On this list without being named: pid 1, kernel threads, systemd's managers, journald, logind and udevd, dbus, the sshd listener, algo-monitor itself, and the session that talks to it until a minute after its last word.",
       example: {
         executables: ["/usr/sbin/haproxy"],
         units: ["postgresql@15-main.service"],
@@ -193,9 +193,9 @@ const SHAPE = {
   ),
   KILL_BUDGET: key(z.strictObject({ per_minute: z.number().int().min(1).max(1000).default(10) }), {
     default: { per_minute: 10 },
-    unit: "kills a minute",
+    unit: "incidents a minute",
     description:
-      "Protects from our own mistakes: a rule that wants to kill the same executable more often than this is lowered to monitor for that executable, loudly, until it calms down. Other executables and rules are not concerned.",
+      "Protects from our own mistakes: a rule that wants to kill the same executable in more unrelated incidents than this (units of root, or accounts, that talk to different networks) is lowered to monitor for that executable for five minutes, loudly. Other executables and rules are not concerned; neither is a shell whose own input and output are a connection that this host opened.",
     example: { per_minute: 10 },
     since: "0.1.0",
     read: true,

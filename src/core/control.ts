@@ -155,7 +155,10 @@ export interface VersionReport {
 }
 
 export interface ReloadReport {
+  /** The configuration. */
   readonly changed: boolean;
+  /** A file of a rule was added, changed or removed; it counts from now on, unless it is refused. */
+  readonly rulesChanged: boolean;
   readonly configGeneration: number;
   readonly problems: readonly ConfigProblem[];
 }

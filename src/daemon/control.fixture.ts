@@ -76,7 +76,7 @@ export function handlersFixture(over: Partial<Handlers> = {}): Handlers {
   return {
     version: async () => ok({ version: "0.1.0", commit: "abc1234" }),
     status: async () => ok(statusFixture()),
-    reload: async () => ok({ changed: true, configGeneration: 4, problems: [] }),
+    reload: async () => ok({ changed: true, rulesChanged: false, configGeneration: 4, problems: [] }),
     pause: async ({ minutes }) => ok({ pausedUntilMs: FIXED_NOW_MS + minutes * 60_000 }),
     resume: async () => ok({ wasPaused: true, mode: "enforce" }),
     scan: async () => ok(rehearsalFixture()),
@@ -98,7 +98,7 @@ export function handlersFixture(over: Partial<Handlers> = {}): Handlers {
       }),
     set_alert_status: async ({ id, status }) =>
       id === "nothing" ? fail("gone", `no alert has the id ${id}`) : ok({ id: `${id}0000`, previous: "new", status }),
-    config_edited: async () => ok({ changed: true, configGeneration: 6, problems: [] }),
+    config_edited: async () => ok({ changed: true, rulesChanged: false, configGeneration: 6, problems: [] }),
     selftest: async () => ok({ checks: [{ name: "process", passed: true, detail: "seen by the sweep", tookMs: 120 }] }),
     ...over,
   };

@@ -66,6 +66,7 @@ export function createGuard(parts: GuardParts): Guard {
     store: parts.store,
     tell: tellerOf(parts.notifier, degradations, clock),
     act: hands(clock),
+    breathe: () => Bun.gc(true),
   });
   const supervisor = createSupervisor({
     clock,

@@ -133,7 +133,11 @@ describe("orders", () => {
   test("a refused rule of the site makes scan say that it would not see everything", async () => {
     const file = `${site.paths.siteRulesDirectory}/broken.yml`;
     writeFileSync(file, "title: x\n");
-    await site.ask("reload", {});
+    const reloads = [await site.ask("reload", {}), await site.ask("reload", {})];
+    expect(reloads.map((told) => told.ok && [told.value.changed, told.value.rulesChanged])).toEqual([
+      [false, true],
+      [false, false],
+    ]);
     const scan = await site.ask("scan", {});
     rmSync(file);
     expect(scan).toMatchObject({ ok: false, fault: { kind: "invalid" } });

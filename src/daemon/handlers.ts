@@ -95,8 +95,10 @@ export function createHandlers(parts: HandlerParts): Handlers {
   };
 
   function reloaded(): ReloadReport {
+    const before = orders.rules().fingerprint;
     const { changed, generation, problems } = parts.reload();
-    return { changed, configGeneration: generation, problems };
+    const rulesChanged = orders.rules().fingerprint !== before;
+    return { changed, rulesChanged, configGeneration: generation, problems };
   }
 
   function audit(caller: Caller, action: string, detail: string): void {

@@ -5,7 +5,7 @@
 import type { Clock } from "../core/clock.ts";
 import { releaseOwnCode } from "../host/memory.ts";
 
-const FIRST_AFTER_MS = 20_000;
+const FIRST_AFTER_MS = 2_000;
 const EVERY_MS = 60_000;
 
 /** To be called about once a second. */

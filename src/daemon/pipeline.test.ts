@@ -82,6 +82,7 @@ function setUp(options: Options = {}) {
       unrecorded: (decision, fault) => void log.push(`unrecorded ${decision.do}: ${fault.message}`),
       fault: (part, message) => void log.push(`fault ${part}: ${message}`),
     },
+    breathe: () => void log.push("breathe"),
     act: {
       kill: (decision) => {
         log.push(`kill ${decision.plan.kill.map(({ pid }) => pid).join(",")}`);

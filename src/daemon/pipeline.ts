@@ -21,6 +21,9 @@ import { type EventDraft, type Judged, judge } from "./judge.ts";
 import { createStanding } from "./standing.ts";
 
 const BATCH_MAX = 256;
+const PASSES_BEFORE_BREATH = 2;
+/** So many processes make so much to forget that the next sweep cannot wait for it. */
+const CROWD = 2_000;
 
 export interface PipelineParts {
   readonly clock: Clock;
@@ -33,6 +36,8 @@ export interface PipelineParts {
   readonly store: Pick<Store, "appendEvents" | "recordFinding" | "intend" | "settle">;
   readonly tell: Teller;
   readonly act: Actor;
+  /** Gives back what a crowd of events left in memory; called only while there is a crowd. */
+  readonly breathe: () => void;
 }
 
 /** The hands. Called only after the intent is on record. */
@@ -84,11 +89,18 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
   async function run(swept: Swept): Promise<HostView> {
     lastSockets = swept.sockets?.internet ?? lastSockets;
+    const isCrowd = (swept.processes?.processes.length ?? 0) >= CROWD;
+    if (isCrowd) parts.breathe();
     const view = await context.update(swept);
+    if (isCrowd) parts.breathe();
     last = { view, sockets: lastSockets };
     // Behaviour first: what must be stopped does not wait until a thousand new processes were looked at one by one.
     await pass(view, [], parts.detectors);
-    for (const changes of inBatches(parts.changes.changes(view, lastSockets))) await pass(view, changes, []);
+    let passes = 0;
+    for (const changes of inBatches(parts.changes.changes(view, lastSockets))) {
+      await pass(view, changes, []);
+      if (++passes % PASSES_BEFORE_BREATH === 0) parts.breathe();
+    }
     return view;
   }
 

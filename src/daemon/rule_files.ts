@@ -29,6 +29,8 @@ export interface LoadedRules {
   readonly problems: readonly RuleProblem[];
   /** Whole folders that could not be read; each is among the problems too. */
   readonly unreadable: readonly Fault[];
+  /** Of all files that were read: another one after a reload means that the rules changed. */
+  readonly fingerprint: string;
 }
 
 /** The product's rules and the site's own over them. */
@@ -52,7 +54,18 @@ export function readRules(folders: readonly RuleFolder[]): LoadedRules {
     problems.push(problem(folder, fault.message));
   }
   const loaded = loadRules(files);
-  return { rules: loaded.rules, problems: [...problems, ...loaded.problems], unreadable };
+  return {
+    rules: loaded.rules,
+    problems: [...problems, ...loaded.problems],
+    unreadable,
+    fingerprint: fingerprintOf(files),
+  };
+}
+
+function fingerprintOf(files: readonly RuleFile[]): string {
+  const hash = new Bun.CryptoHasher("sha256");
+  for (const { path, text } of files) hash.update(`${path}\0${text}\0`);
+  return hash.digest("hex");
 }
 
 /** Why a sweep with these rules would not recognise everything; undefined where it would. */

@@ -30,13 +30,16 @@ export const SHAPES: Readonly<Record<string, string>> = {
   resume: "`ResumeReport`",
   reload: "`ReloadReport`",
   selftest: "`{passed, marker, checks: SelftestCheck[]}`",
-  version: "`{version, commit, bun}`",
+  version: "`{version, commit, schema, bun}`; `schema` is the number of the database's shape",
   "config check": "`{file, valid, usable, errors, warnings, problems: ConfigProblem[]}`",
   "config show": "`{file, config, keysSet, problems: ConfigProblem[]}`; `config` by the schema of `config schema`",
-  "config explain": "key, meaning, default, unit and example of one key, or of all",
+  "config explain":
+    "`{key, description, default, unit, example, since, read, path, schema}`; without a key `{keys: [...]}` of the first seven; `read` is false where this version keeps the key and does not use it",
   "config schema": "the JSON Schema of the config file",
-  "config set": "what was changed, and in which file",
-  "config new-keys": "the keys the file does not set",
+  "config set":
+    "`{file, key, value, changed, configGeneration, problems: ConfigProblem[]}`; `configGeneration` is null where no daemon took it over, `problems` are those of this key",
+  "config new-keys":
+    "`{file, keys: [{key, description, default, unit, example, since, read}]}`, the keys the file does not set",
 };
 
 const TYPE_FILES = [

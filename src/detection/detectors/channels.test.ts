@@ -24,6 +24,7 @@ const ROWS: readonly [sentence: string, host: string, flow: "source" | "sink", e
   ],
   ["over one pipe", pipeline(2), "source", ["11:pipe"]],
   ["over a line of pipes", pipeline(5), "source", ["14:pipe,pipe,pipe,pipe"]],
+  ["over thirty pipes", pipeline(31), "source", [`40:${Array.from({ length: 30 }, () => "pipe").join()}`]],
   [
     "what only reads the same pipe is no source",
     `pid 10 ppid 1 uid 0 exe /usr/bin/bash\n  fd 0 r pipe:[5]\npid 11 ppid 1 uid 0 exe /usr/bin/cat\n  fd 0 r pipe:[5]\n  fd 3 rw socket:[1]\n${OUT}`,
@@ -65,6 +66,18 @@ const ROWS: readonly [sentence: string, host: string, flow: "source" | "sink", e
     `pid 10 ppid 1 uid 0 exe /usr/bin/bash\n  fd 0 rw socket:[20]\npid 11 ppid 1 uid 0 exe /usr/bin/dbus-daemon\n  fd 3 rw socket:[21]\n  fd 4 rw socket:[1]\npair 20 21 /run/dbus/socket\n${OUT}`,
     "source",
     [],
+  ],
+  [
+    "over a named socket of a tool that only carries bytes",
+    `pid 10 ppid 1 uid 0 exe /usr/bin/bash\n  fd 0 rw socket:[20]\npid 11 ppid 1 uid 0 exe /usr/bin/socat\n  argv ["socat","TCP:h:1","UNIX-CONNECT:/tmp/s"]\n  fd 3 rw socket:[21]\n  fd 4 rw socket:[1]\npair 20 21 /tmp/s\n${OUT}`,
+    "source",
+    ["11:socketpair"],
+  ],
+  [
+    "over pipes on high descriptors of inline code",
+    `pid 10 ppid 1 uid 0 exe /usr/bin/bash\n  fd 0 r pipe:[5]\npid 11 ppid 1 uid 0 exe /usr/bin/python3.11\n  argv ["python3","-c","x"]\n  fd 8 w pipe:[5]\n  fd 9 r pipe:[6]\npid 12 ppid 1 uid 0 exe /usr/bin/nc.openbsd\n  fd 1 w pipe:[6]\n  fd 3 rw socket:[1]\n${OUT}`,
+    "source",
+    ["12:pipe,pipe"],
   ],
   [
     "a file leads nowhere",

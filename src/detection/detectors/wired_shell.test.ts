@@ -113,6 +113,11 @@ const ROWS: readonly [sentence: string, host: string, expected: Expected][] = [
     "nothing",
   ],
   [
+    "a login daemon on the same port pardons nothing that it neither accepted nor stands above",
+    `${ON_SOCKET}\n${listener("exe /usr/sbin/sshd", `["sshd","-D"]`)}\npid 91 ppid 1 uid 1000 exe /usr/bin/ncat\n  argv ["ncat","-lke","/bin/sh"]\n  fd 3 rw socket:[3]\ntcp listen 10.0.0.5:4444 inode 3\n${IN}`,
+    { "shell.holder.kind": "relay-tool", "shell.holder.pid": 91 },
+  ],
+  [
     "a file called sshd that is not root's gives nobody a login",
     `${BY_PIPES}\n${holding("owner 1000 exe /usr/sbin/sshd", `["sshd"]`)}\n${OUT}`,
     { "shell.holder.kind": "unverified-file" },
