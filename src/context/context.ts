@@ -143,7 +143,7 @@ export function createContext(options: ContextOptions): Context {
     return {
       kind: "file",
       path,
-      verified: file !== undefined && isRootOnly(file) && isSystemPath(path),
+      verified: file !== undefined && isRootOnly(file) && isSystemPath(path) && isItsFile(process, path, file),
       temporary: isTemporaryFile(path, file?.device ?? -1, process),
     };
   }
@@ -156,6 +156,13 @@ export function createContext(options: ContextOptions): Context {
     if (process.namespaces.mount === options.ourMountNamespace) return true;
     const ours = statOf(executable.path);
     return ours !== undefined && ours.device === executable.device && ours.inode === executable.inode;
+  }
+
+  /** In a mount namespace of its own a process may see another file under that path: it must be the very same. */
+  function isItsFile(process: Process, path: string, file: ResolvedFile): boolean {
+    if (process.namespaces.mount === options.ourMountNamespace) return true;
+    const seen = statOf(`/proc/${process.ref.pid}/root${path}`);
+    return seen !== undefined && seen.device === file.device && seen.inode === file.inode;
   }
 
   function isTemporaryFile(path: string, device: number, process: Process): boolean {

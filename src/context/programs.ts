@@ -64,6 +64,12 @@ export function appletClass(applet: string): Pick<ProgramClass, "shell" | "inter
   };
 }
 
+/** Of several names of one file (bash and rbash) the one it was started by, where that is one of them. */
+function nameOf(installed: InstalledProgram, path: string): string {
+  const own = baseName(path);
+  return isSystemPath(path) && classifyName(own).family === classifyName(installed.name).family ? own : installed.name;
+}
+
 /** Programs that run the program in their arguments: the dynamic loader called by name. */
 export function isLoader(executable: Executable): boolean {
   return (
@@ -132,7 +138,7 @@ export function createProgramCatalogue(): ProgramCatalogue {
     const inPlace = isSystemPath(executable.path);
     // A file that a package upgrade replaced, or that lives in a container's own tree, is known by its path only.
     const byPath = installed === undefined && copied === undefined && inPlace ? baseName(executable.path) : undefined;
-    const name = installed?.name ?? copied?.name ?? byPath;
+    const name = installed === undefined ? (copied?.name ?? byPath) : nameOf(installed, executable.path);
     const known = name === undefined ? UNKNOWN : classifyName(name);
     return {
       ...known,

@@ -40,7 +40,7 @@ export interface Awaited {
   readonly descriptors: ReadonlySet<number>;
   /** Watched by an event loop, which watches everything and tells little. */
   readonly loop: ReadonlySet<number>;
-  /** False where every thread runs, only sleeps, or may not be looked at. */
+  /** False where a thread runs, sleeps for a time only, or may not be looked at: it may handle anything. */
   readonly known: boolean;
 }
 

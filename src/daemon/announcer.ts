@@ -1,4 +1,5 @@
 /** What the daemon says about itself and its orders, in one place: start and stop, configuration, rules, settled kills. */
+import { formatProblem } from "../config/problem.ts";
 import type { ConfigReload, ConfigState } from "../config/runtime.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Notice } from "../core/notice.ts";
@@ -46,9 +47,12 @@ export function createAnnouncer(parts: {
 
   function configProblems(state: ConfigState): void {
     for (const problem of state.problems) {
-      const place = problem.line > 0 ? `config.json:${problem.line}:${problem.column}` : "config.json";
-      const message = [place, problem.key, problem.message, problem.remedy].filter((part) => part !== "").join(" ");
-      say(SEVERITIES[problem.severity], message, "config", `config ${problem.key} ${problem.message}`);
+      say(
+        SEVERITIES[problem.severity],
+        formatProblem("config.json", problem),
+        "config",
+        `config ${problem.key} ${problem.message}`,
+      );
     }
   }
 

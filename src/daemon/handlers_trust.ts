@@ -26,6 +26,15 @@ export function trustHandlers(
       const finding = findingOf(alertId ?? "");
       if (!finding.ok) return finding;
       const ending = until === undefined ? {} : { until };
+      const facts = exceptionFacts(finding.value.rule, finding.value.event);
+      const standing = parts.orders
+        .config()
+        .EXCEPTIONS.find(
+          (one) =>
+            one.until === undefined &&
+            matchesException(one, facts, parts.clock.nowMs(), parts.orders.policy().argsMatch),
+        );
+      if (standing !== undefined) return trusted(caller, false, { entry: standing }, "covered already");
       const entry = exceptionFor(finding.value, { reason, author: caller.user, ...ending });
       const edited = editConfigFile(file, (text) => addException(text, entry));
       return edited.ok ? trusted(caller, edited.value.changed, { entry }, JSON.stringify(entry)) : edited;

@@ -50,9 +50,9 @@ test.each([
   ["a select of two", ["python3", "-c", PYTHON_SELECT], { descriptors: [0, 3], loop: [], known: true }],
   ["an event loop", ["python3", "-c", PYTHON_EPOLL], { descriptors: [], loop: [0], known: true }],
   [
-    "a thread that reads while the first one sleeps",
+    "a thread that reads while the first one polls by time",
     ["python3", "-c", PYTHON_THREAD],
-    { descriptors: [0], loop: [], known: true },
+    { descriptors: [0], loop: [], known: false },
   ],
   ["a shell that waits for its child", ["sh", "-c", "sleep 60; true"], { descriptors: [], loop: [], known: true }],
   ["a process that only sleeps", ["sleep", "60"], { descriptors: [], loop: [], known: false }],

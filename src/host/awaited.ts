@@ -9,7 +9,8 @@ const READS: ReadonlySet<number> = new Set([0, 19, 45, 47]); // read, readv, rec
 const POLLS: ReadonlySet<number> = new Set([7, 271]); // poll, ppoll
 const SELECTS: ReadonlySet<number> = new Set([23, 270]); // select, pselect6
 const EPOLLS: ReadonlySet<number> = new Set([232, 281, 441]); // epoll_wait, epoll_pwait, epoll_pwait2
-const CHILD_WAITS: ReadonlySet<number> = new Set([61, 247]); // wait4, waitid
+/** Sleeps on no descriptor: wait4, waitid, futex. A sleep for a time is not among them: what polls is not known. */
+const OTHER_WAITS: ReadonlySet<number> = new Set([61, 247, 202]);
 const POLLIN = 1;
 const THREADS_MAX = 32;
 const POLLED_MAX = 1_024;
@@ -22,24 +23,27 @@ interface Call {
   readonly arguments: readonly bigint[];
 }
 
-/** Of all threads together; `known` is false where each of them runs, sleeps for a time, or may not be looked at. */
+/** Of all threads together; `known` is false where one of them runs, sleeps for a time, or may not be looked at. */
 export function awaitedBy(pid: number): Awaited {
   const descriptors = new Set<number>();
   const loop = new Set<number>();
-  let known = false;
+  let known = 0;
+  let unknown = 0;
   for (const thread of threadsOf(pid)) {
     try {
       const call = parseSyscall(readFileSync(`/proc/${pid}/task/${thread}/syscall`, "latin1"));
-      if (call === undefined) continue;
-      const found = descriptorsOf(pid, call);
-      if (found === undefined) continue;
-      known = true;
+      const found = call === undefined ? undefined : descriptorsOf(pid, call);
+      if (call === undefined || found === undefined) {
+        unknown++;
+        continue;
+      }
+      known++;
       for (const fd of found) (EPOLLS.has(call.number) ? loop : descriptors).add(fd);
     } catch {
       // This thread ended meanwhile, or the kernel lacks the file.
     }
   }
-  return { descriptors, loop, known };
+  return { descriptors, loop, known: known > 0 && unknown === 0 };
 }
 
 function descriptorsOf(pid: number, call: Call): readonly number[] | undefined {
@@ -49,7 +53,7 @@ function descriptorsOf(pid: number, call: Call): readonly number[] | undefined {
   if (SELECTS.has(call.number))
     return selected(memoryOf(pid, second, Math.ceil(Math.min(Number(first), SELECTED_MAX) / 64) * 8), Number(first));
   if (EPOLLS.has(call.number)) return watched(readFileSync(`/proc/${pid}/fdinfo/${first}`, "latin1"));
-  return CHILD_WAITS.has(call.number) ? [] : undefined;
+  return OTHER_WAITS.has(call.number) ? [] : undefined;
 }
 
 /** `0 0x5 0x7ffd... ... <stack> <instruction>`; `running` and `-1 ...` are no call. proc_pid_syscall(5). */

@@ -18,6 +18,9 @@ const COMMAND_TO_CHILD_MS = 1_000;
 const CLOCK_SLACK_MS = 50;
 const CONNECTIONS_MAX = 256;
 
+/** On its standard descriptors the connection makes a wired shell, which its own detector tells. */
+const STANDARD_DESCRIPTOR_MAX = 2;
+
 export const inlineClientDetector: Detector = {
   id: "inline_client",
   emits: ["inline_client"],
@@ -36,6 +39,7 @@ function inspect(view: HostView, process: Process): readonly EventDraft[] {
   // A shell's every command is a child; a shell on a connection is the wired_shell detector's.
   if (!CODE_WITHOUT_A_PLACE.includes(origin) || (program.shell && view.scriptOf(process).kind !== "file")) return [];
   return remoteSockets(view, process)
+    .filter(({ fd }) => fd > STANDARD_DESCRIPTOR_MAX)
     .slice(0, CONNECTIONS_MAX)
     .flatMap(({ socket }) => {
       const facts = conversation(view, process, socket, children);

@@ -217,9 +217,10 @@ function acceptedOrigin(
       (origin === "login-service" && (ancestors.has(controller.ref.pid) || carriers.includes(controller))),
   );
   if (pardoned !== undefined) return pardoned;
-  const counted = hardest(judged.map((candidate) => candidate.origin));
+  const accountable = judged.filter(({ origin }) => origin !== "login-service");
+  const counted = hardest(accountable.map((candidate) => candidate.origin));
   return (
-    judged.find((candidate) => candidate.origin === counted) ?? { origin: "unknown-listener", controller: process }
+    accountable.find((candidate) => candidate.origin === counted) ?? { origin: "unknown-listener", controller: process }
   );
 }
 
