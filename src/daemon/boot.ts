@@ -38,6 +38,7 @@ export interface DaemonOptions {
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const signals = catchSignals();
   const clock = systemClock;
+  const memoryCare = createMemoryCare(clock);
   const startedAtMs = clock.nowMs();
   const paths = pathsOf(process.env);
   makeDirectories(paths);
@@ -92,7 +93,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       notifier.tick,
       endPause,
       orders.resolvePools,
-      createMemoryCare(clock),
+      memoryCare,
       () => announce.partsBack(crashGuard),
       showStatus,
     ],
