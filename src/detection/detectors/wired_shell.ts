@@ -253,10 +253,12 @@ function holderWaits(view: HostView, { source, sink }: Wired): HolderWaits {
   return reader.known ? "elsewhere" : "unknown";
 }
 
-/** Was told to read its commands from standard input, or is inline code that sleeps in such a read. */
+/** Was told to read its commands from standard input, or is a shell with inline code that sleeps in such a read. */
 function takesCommands(view: HostView, process: Process): boolean {
   const script = view.scriptOf(process);
-  return script.kind === "stdin" || (script.kind === "inline" && view.awaited(process).descriptors.has(0));
+  if (script.kind === "stdin") return true;
+  // A filter in one line of awk sleeps there too.
+  return script.kind === "inline" && view.program(process).shell && view.awaited(process).descriptors.has(0);
 }
 
 /** `sh -c handler` that waits for the handler is not what answers: a child of its own on the same connection speaks for it. */
