@@ -91,7 +91,8 @@ async function askTerminal(question: string): Promise<string> {
 function loginUser(environment: Readonly<Record<string, string | undefined>>, uid: number): string {
   const named = environment["SUDO_USER"] ?? environment["DOAS_USER"] ?? environment["LOGNAME"] ?? environment["USER"];
   const user = (named ?? "").slice(0, 64);
-  return user === "" ? `uid ${uid}` : user;
+  if (user !== "") return user;
+  return uid === 0 ? "root" : `uid ${uid}`;
 }
 
 /** Loads a part of the daemon; a failure is a fault, not a stack trace. */

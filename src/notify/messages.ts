@@ -165,7 +165,9 @@ function effect(about: NoticeSubject, outcome: Outcome): string {
   if (outcome.killed.length > 0) parts.push(`dead: ${processes(about, outcome.killed, outcome)}`);
   if (outcome.survived.length > 0) parts.push(`STILL ALIVE: ${processes(about, outcome.survived, outcome)}`);
   if (outcome.socketsDestroyed > 0) parts.push(`${plural(outcome.socketsDestroyed, "connection")} destroyed`);
-  if (outcome.detail !== "") parts.push(clean(outcome.detail, SENTENCE_CHARACTERS_MAX));
+  // What went as planned is said by the parts above already.
+  if (outcome.detail !== "" && (outcome.result !== "done" || parts.length === 0))
+    parts.push(clean(outcome.detail, SENTENCE_CHARACTERS_MAX));
   const proof = outcome.verified ? `verified after ${Math.round(outcome.tookMs)} ms` : "NOT verified";
   return capital(`${parts.length === 0 ? "" : `${parts.join("; ")}; `}${proof}`);
 }
