@@ -17,9 +17,9 @@ export interface AdviceContext {
   readonly ruleNames?: readonly string[];
 }
 
-export function adviseScanners(scanners: { processes: boolean; network: boolean }): readonly Advice[] {
-  const off = Object.entries(scanners).filter(([, on]) => !on);
-  return off.map(([name]) => ({
+export function adviseScanners(scanners: Readonly<Record<"processes" | "network", boolean>>): readonly Advice[] {
+  const off = (["processes", "network"] as const).filter((name) => !scanners[name]);
+  return off.map((name) => ({
     severity: "warning",
     path: [name],
     message: `the ${name} scanner is off: remote shells and miners are not recognised`,

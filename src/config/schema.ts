@@ -25,6 +25,7 @@ import {
   unitName,
   untilDate,
   userName,
+  webhookUrl,
 } from "./values.ts";
 
 export interface KeyFacts<T> {
@@ -58,7 +59,6 @@ function key<S extends z.ZodType>(schema: S, facts: KeyFacts<z.util.NoUndefined<
 const PATTERNS_MAX = 1000;
 const EXCEPTIONS_MAX = 2000;
 const seconds = z.number().min(1).max(300);
-const count = z.number().int().min(0).max(10_000_000);
 const PORT_COMPLAINT = "is not a port; a port is a number from 1 to 65535 in quotes";
 const RESPONSES = ["off", "monitor", "alert", "disconnect", "kill"] as const;
 
@@ -111,6 +111,32 @@ const TRUSTED_BY_DEFAULT = (
   "rpcbind smbd nmbd"
 ).split(" ");
 
+/** Programs, the system's own settings, and the keys that open it. Small enough to be looked at each minute. */
+const PROTECTED_BY_DEFAULT = (
+  "/etc/ /boot/ /usr/bin/ /usr/sbin/ /bin/ /sbin/ /usr/local/bin/ /usr/local/sbin/ /usr/lib/systemd/ /lib/systemd/ " +
+  "/usr/lib/security/ /lib/*/security/ /usr/libexec/ /root/.ssh/ /home/*/.ssh/ /var/spool/cron/ /var/spool/at/"
+).split(" ");
+
+const limit = z.number().int().min(0).max(10_000_000);
+const THRESHOLDS = z.strictObject({
+  cpu_percent: z.number().min(0).max(1_000_000).default(95).meta({ description: "CPU, percent; 100 is one core." }),
+  memory_percent: z.number().min(0).max(100).default(85).meta({ description: "Resident memory, percent." }),
+  children: limit.default(50).meta({ description: "Direct children." }),
+  connections: limit.default(100).meta({ description: "Open connections." }),
+  file_handles: limit.default(2000).meta({ description: "Open file handles." }),
+  threads: limit.default(1000).meta({ description: "Threads." }),
+});
+const THRESHOLD_OVERRIDES = z.strictObject({
+  cpu_percent: z.number().min(0).max(1_000_000).exactOptional(),
+  memory_percent: z.number().min(0).max(100).exactOptional(),
+  children: limit.exactOptional(),
+  connections: limit.exactOptional(),
+  file_handles: limit.exactOptional(),
+  threads: limit.exactOptional(),
+});
+
+const NOTICE_LEVEL = z.enum(["ALERT", "WARNING", "INFO"]);
+
 const SHAPE = {
   MODE: key(z.enum(["enforce", "monitor"]), {
     default: "enforce",
@@ -123,24 +149,42 @@ const SHAPE = {
     // A kill cannot be undone: who mistyped "monitor" gets monitor, every other mistake gets the default.
     rescue: (value) => (typeof value === "string" && /^\s*m/i.test(value) ? "monitor" : undefined),
   }),
-  SCANNERS: key(z.strictObject({ processes: z.boolean().default(true), network: z.boolean().default(true) }), {
-    default: { processes: true, network: true },
-    unit: "",
-    description:
-      "Which scanners run. Remote shells and miners are recognised from processes and connections together: without one of the two they are not seen.",
-    example: { processes: true, network: true },
-    since: "0.1.0",
-    read: true,
-    advise: adviseScanners,
-  }),
-  SCAN_INTERVALS: key(z.strictObject({ processes: seconds.default(5), network: seconds.default(5) }), {
-    default: { processes: 5, network: 5 },
-    unit: "seconds",
-    description: "How often each scanner looks. An attack is stopped within two scans, so longer means later.",
-    example: { processes: 5, network: 5 },
-    since: "0.1.0",
-    read: true,
-  }),
+  SCANNERS: key(
+    z.strictObject({
+      processes: z.boolean().default(true),
+      network: z.boolean().default(true),
+      filesystem: z.boolean().default(true).meta({ description: "Files of PROTECTED_DIRECTORIES." }),
+      sessions: z.boolean().default(true).meta({ description: "Logins and logouts." }),
+      host: z.boolean().default(true).meta({ description: "CPU, memory, disk and network of the host." }),
+    }),
+    {
+      default: { processes: true, network: true, filesystem: true, sessions: true, host: true },
+      unit: "",
+      description:
+        "Which scanners run. Remote shells and miners are recognised from processes and connections together: without one of the two they are not seen.",
+      example: { processes: true, network: true, filesystem: true, sessions: true, host: true },
+      since: "0.1.0",
+      read: true,
+      advise: adviseScanners,
+    },
+  ),
+  SCAN_INTERVALS: key(
+    z.strictObject({
+      processes: seconds.default(5),
+      network: seconds.default(5),
+      filesystem: z.number().min(5).max(86_400).default(60),
+      sessions: seconds.default(5),
+      host: seconds.default(5),
+    }),
+    {
+      default: { processes: 5, network: 5, filesystem: 60, sessions: 5, host: 5 },
+      unit: "seconds",
+      description: "How often each scanner looks. An attack is stopped within two scans, so longer means later.",
+      example: { processes: 5, network: 5, filesystem: 60, sessions: 5, host: 5 },
+      since: "0.1.0",
+      read: true,
+    },
+  ),
   RULES: key(z.record(ruleName, z.enum(RESPONSES)), {
     default: {},
     unit: "",
@@ -257,60 +301,244 @@ const SHAPE = {
       z.string().regex(/^([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/, PORT_COMPLAINT),
       z.string(),
     ),
-    old({}, "Local listeners and remote ports that are normal here: port to name.", { "22": "SSH", "443": "HTTPS" }),
+    site(
+      {},
+      "Ports that are normal here: port to name. A listener on one is known when a verified program of the system owns it. Once the list names any port, a connection to an unlisted port of a public address is a WARNING, one for each executable; an empty list says nothing about remote ports.",
+      { "22": "SSH", "443": "HTTPS" },
+    ),
   ),
-  TRUSTED_SYSTEM_PATTERNS: key(list(plainText), old([], "Name prefixes of kernel threads.", ["kworker/"])),
+  TRUSTED_SYSTEM_PATTERNS: key(
+    list(plainText),
+    site(
+      [],
+      "Name prefixes of kernel threads. Who is a kernel thread is the kernel's word alone; a program in user land whose name begins with one of these is told as masquerading.",
+      ["kworker/"],
+    ),
+  ),
   TRUSTED_USERS_PATTERNS: key(
     list(plainText),
-    old([], "Prefixes of process names that are no unknown process here.", ["panel-"]),
+    site([], "Prefixes of process names that are no unknown process here. They silence nothing else.", ["panel-"]),
   ),
   TRUSTED_DIRECTORIES: key(
     list(directoryGlob),
-    old([], "Directories below which unusual file modes are normal.", ["/var/lib/snapd/"]),
+    site(
+      [],
+      "Directories below which unusual file modes (setuid, writable by everybody) are normal. Changes of content or owner are told all the same, and nothing below becomes trusted.",
+      ["/var/lib/snapd/"],
+    ),
   ),
   PROTECTED_DIRECTORIES: key(
     list(directoryGlob),
-    old([], "Directories whose files are watched for changes; globs are expanded.", ["/etc/", "/home/*/.ssh/"]),
+    site(
+      PROTECTED_BY_DEFAULT,
+      "Directories whose files are watched for changes; globs are expanded, each directory is watched once however many names it has. A list given here replaces the default list. It trusts nothing: a program below is known only if it is root's and nobody else can write it.",
+      ["/etc/", "/home/*/.ssh/"],
+    ),
+  ),
+  FILES: key(
+    z.strictObject({
+      hash_mb_max: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_048_576)
+        .default(256)
+        .meta({ description: "Larger files are watched by size, times, owner and mode only, megabytes." }),
+      hash_mb_per_second: z
+        .number()
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(100)
+        .meta({ description: "How fast files are read, megabytes a second; 0 is as fast as the disk." }),
+      verify_hours: z
+        .number()
+        .min(1)
+        .max(8760)
+        .default(24)
+        .meta({ description: "Every file is read again, whatever its times say, at least this often, hours." }),
+      other_filesystems: z
+        .boolean()
+        .default(false)
+        .meta({ description: "Also directories on network and overlay filesystems." }),
+      files_max: z
+        .number()
+        .int()
+        .min(1000)
+        .max(10_000_000)
+        .default(1_000_000)
+        .meta({ description: "Files watched at most; those over it are counted and told." }),
+    }),
+    {
+      default: {
+        hash_mb_max: 256,
+        hash_mb_per_second: 100,
+        verify_hours: 24,
+        other_filesystems: false,
+        files_max: 1_000_000,
+      },
+      unit: "megabytes, megabytes a second, hours and files, as the names say",
+      description: "How the files of PROTECTED_DIRECTORIES are read.",
+      example: { hash_mb_per_second: 50, verify_hours: 168 },
+      since: "0.2.0",
+      read: true,
+    },
   ),
   PROCESS_THRESHOLDS: key(
     z.strictObject({
-      cpu_percent: z.number().min(0).max(1_000_000).default(95).meta({ description: "CPU, percent; 100 is one core." }),
-      memory_percent: z.number().min(0).max(100).default(85).meta({ description: "Resident memory, percent." }),
-      children: count.default(50).meta({ description: "Direct children." }),
-      connections: count.default(100).meta({ description: "Open connections." }),
-      file_handles: count.default(2000).meta({ description: "Open file handles." }),
-      threads: count.default(1000).meta({ description: "Threads." }),
+      ...THRESHOLDS.shape,
+      executables: z
+        .record(absolutePath, THRESHOLD_OVERRIDES)
+        .default({})
+        .meta({ description: "Other limits for one executable, by its absolute path." }),
     }),
     {
-      ...old(
-        { cpu_percent: 95, memory_percent: 85, children: 50, connections: 100, file_handles: 2000, threads: 1000 },
-        "What a process may use before it is told.",
-        { cpu_percent: 95, memory_percent: 85 },
+      ...site(
+        {
+          cpu_percent: 95,
+          memory_percent: 85,
+          children: 50,
+          connections: 100,
+          file_handles: 2000,
+          threads: 1000,
+          executables: {},
+        },
+        "What a process may use before it is told, as one WARNING for each process: over the limit in three scans in a row. 0 switches a limit off.",
+        { cpu_percent: 95, memory_percent: 85, executables: { "/usr/bin/ffmpeg": { cpu_percent: 800 } } },
       ),
-      unit: "percent and counts, as the names say",
+      unit: "percent (of CPU: 100 is one core) and counts, as the names say",
+    },
+  ),
+  HOST_THRESHOLDS: key(
+    z.strictObject({
+      cpu_percent: z.number().min(0).max(100).default(80).meta({ description: "All cores together, percent." }),
+      memory_percent: z.number().min(0).max(100).default(80).meta({ description: "Memory in use, percent." }),
+      disk_percent: z.number().min(0).max(100).default(90).meta({ description: "Any local filesystem, percent." }),
+      network_mbit: z
+        .number()
+        .min(0)
+        .max(1_000_000)
+        .default(0)
+        .meta({ description: "Any interface in either direction, megabits a second." }),
+      sustained_seconds: z
+        .number()
+        .int()
+        .min(10)
+        .max(86_400)
+        .default(300)
+        .meta({ description: "How long CPU, memory or network must stay above." }),
+    }),
+    {
+      default: { cpu_percent: 80, memory_percent: 80, disk_percent: 90, network_mbit: 0, sustained_seconds: 300 },
+      unit: "percent, megabits a second and seconds, as the names say",
+      description: "What the whole host may use before it is told. 0 switches a limit off.",
+      example: { cpu_percent: 90, disk_percent: 95 },
+      since: "0.2.0",
+      read: true,
     },
   ),
   DISTRO_SPECIFIC_ALLOWANCES: key(
     z.record(plainText, list(plainText)),
-    old({}, "Trusted names added where os-release names the distribution.", { debian: ["apt-config"] }),
+    site(
+      {},
+      "Names added to TRUSTED_SYSTEM_PROCESSES where ID or ID_LIKE of os-release names the distribution; they count on the same conditions.",
+      { debian: ["apt-config"] },
+    ),
   ),
   SUSPICIOUS_PATTERNS: key(
     list(pattern, PATTERNS_MAX),
-    old([], "Patterns of suspicious process names.", ["meterpreter"]),
+    site(
+      [],
+      "RE2 patterns, looked for once in the name, executable, script and command line of each new process: a WARNING, one for each executable. On verified programs of the system they only raise the score of other findings.",
+      ["meterpreter"],
+    ),
   ),
   SUSPICIOUS_NETWORK_PATTERNS: key(
     list(pattern, PATTERNS_MAX),
-    old([], "Patterns of suspicious remote ends.", [":31337$"]),
+    site(
+      [],
+      "RE2 patterns, looked for in address, address:port and known domain of connections that this host opened: a WARNING; an INFO where the other side is private, loopback or link-local.",
+      [":31337$"],
+    ),
   ),
   REVERSE_SHELL_INDICATORS: key(
     list(plainText),
-    old([], "Texts in command lines that hint at a remote shell.", ["nc -e /bin/sh"]),
+    site(
+      [],
+      "Texts looked for in the command line of each new process, as they stand but for upper and lower case, from the border of one word to that of another; <URL>, <IP> and <PORT> stand for one word. A WARNING that also raises the score of other findings.",
+      ["nc -e /bin/sh", "curl <URL> | sh"],
+    ),
+  ),
+  INDICATORS: key(
+    z.strictObject({
+      files: list(absolutePath, 100).default([]).meta({ description: "Lists of indicators, absolute paths." }),
+    }),
+    {
+      default: { files: [] },
+      unit: "",
+      description:
+        "Lists of known bad addresses, networks, domains and SHA-256 digests: one to a line, # begins a remark. Read again when a file changes; a hit names list and line.",
+      example: { files: ["/opt/.monitor/lists/feodo.txt"] },
+      since: "0.2.0",
+      read: true,
+    },
+  ),
+  NOTIFICATIONS: key(
+    z.strictObject({
+      desktop: z
+        .strictObject({ enabled: z.boolean().default(true), min_level: NOTICE_LEVEL.default("ALERT") })
+        .default({ enabled: true, min_level: "ALERT" })
+        .meta({ description: "A note on the desktop of each user who is logged in to one." }),
+      webhook: z
+        .strictObject({
+          url: webhookUrl,
+          secret: plainText
+            .exactOptional()
+            .meta({ description: "Signs the body: X-Algo-Monitor-Signature: sha256=HMAC." }),
+          min_level: NOTICE_LEVEL.default("WARNING"),
+        })
+        .exactOptional()
+        .meta({ description: "POST of JSON to an https address." }),
+      command: z
+        .strictObject({
+          argv: z.array(plainText).min(1).max(64).meta({ description: "Program (absolute path) and its arguments." }),
+          min_level: NOTICE_LEVEL.default("WARNING"),
+          timeout_seconds: z.number().int().min(1).max(300).default(10),
+        })
+        .exactOptional()
+        .meta({ description: "Started with the notice as JSON on its standard input." }),
+      cooldown_seconds: z
+        .number()
+        .int()
+        .min(0)
+        .max(86_400)
+        .default(300)
+        .meta({ description: "One alert group is sent again at the earliest after this, seconds." }),
+      per_hour: z
+        .number()
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(100)
+        .meta({ description: "Notices sent to one place in an hour; the rest are summed up." }),
+    }),
+    {
+      default: { desktop: { enabled: true, min_level: "ALERT" }, cooldown_seconds: 300, per_hour: 100 },
+      unit: "seconds and notices, as the names say",
+      description: "Who is told besides journal and log files, from which level on.",
+      example: {
+        webhook: { url: "https://alerts.example.org/hook", secret: "change me", min_level: "ALERT" },
+        command: { argv: ["/usr/local/bin/page-me", "--stdin"], min_level: "ALERT", timeout_seconds: 10 },
+      },
+      since: "0.2.0",
+      read: true,
+    },
   ),
 } as const;
 
-/** A row for a key of the replaced service which this version accepts but does not use yet. */
-function old<T>(value: T, description: string, example: z.core.util.JSONType): KeyFacts<T> {
-  return { default: value, unit: "", description, example, since: "0.1.0", read: false };
+/** A row for a list of the replaced service's config: what is known, wanted or unwanted at this site. */
+function site<T>(value: T, description: string, example: z.core.util.JSONType): KeyFacts<T> {
+  return { default: value, unit: "", description, example, since: "0.1.0", read: true };
 }
 
 export const configSchema = z.strictObject(SHAPE);

@@ -169,6 +169,20 @@ export const untilDate = checkedText((text) => {
   };
 });
 
+/** Where notices are posted: https, or http to this host itself. No user or password in it: they would be logged. */
+export const webhookUrl = checkedText((text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLocal = url !== undefined && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  if (url === undefined || !(url.protocol === "https:" || (url.protocol === "http:" && isLocal))) {
+    return {
+      message: "is not an https address",
+      remedy: "For example https://alerts.example.org/hook; http only to this host itself.",
+    };
+  }
+  if (url.username === "" && url.password === "") return undefined;
+  return { message: "holds a user name or password", remedy: "Use `secret`: it signs the body." };
+});
+
 function controlCharacters(text: string): Complaint | undefined {
   if (!/\p{Cc}/u.test(text)) return undefined;
   return { message: "holds a control character", remedy: "Remove it; a tab or line break is often pasted along." };

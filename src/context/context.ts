@@ -6,7 +6,7 @@
 import { isRootOnly, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import { type Executable, type Process, processKey } from "../core/process.ts";
 import type { ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
-import type { HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import type { FileIdentity, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 import { awaitedBy } from "../host/awaited.ts";
 import { listDirectory } from "../host/directories.ts";
 import {
@@ -55,6 +55,10 @@ export interface ContextOptions {
   readonly onFault: (message: string) => void;
   /** Told once for each name of `trustedProcesses` that a program carries and is not trusted for. */
   readonly onNameRefused?: (refusal: NameRefusal) => void;
+  /** What a file is by content and package; undefined while it is being found out, and where nobody can say. */
+  readonly identity?: (executable: Executable) => FileIdentity | undefined;
+  /** What the site's pattern lists say of a process. */
+  readonly hints?: (process: Process) => readonly string[];
 }
 
 export function createContext(options: ContextOptions): Context {
@@ -106,6 +110,8 @@ export function createContext(options: ContextOptions): Context {
       memoryTotalBytes: options.memoryTotalBytes,
       userName: options.userName,
       isTrustedByName: (process) => trust.isTrusted(process, facts(process), scriptKnown(process)),
+      identity: options.identity ?? nobodyKnows,
+      hints: options.hints ?? noHints,
     });
   }
 
@@ -245,6 +251,14 @@ function withReplacement(process: Process): Process {
 function fileOf(process: Process, name: string): ResolvedFile | undefined {
   if (name === "") return undefined;
   return statOf(name.startsWith("/") ? name : `${process.workingDirectory ?? ""}/${name}`);
+}
+
+function nobodyKnows(): undefined {
+  return undefined;
+}
+
+function noHints(): readonly string[] {
+  return [];
 }
 
 /** The devices that /tmp and its like lie on. */

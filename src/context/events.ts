@@ -1,11 +1,9 @@
 /** What changed between two sweeps, as Events with ECS fields: processes starting and ending, connections, listeners. */
-import type { Event, Fields } from "../core/nouns.ts";
+import type { EventDraft, Fields } from "../core/nouns.ts";
 import { type Process, processKey } from "../core/process.ts";
 import { connectionFields, processFields } from "../core/render.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { HostView } from "../core/view.ts";
-
-export type EventDraft = Omit<Event, "id" | "atMs">;
 
 /** An owner of a socket; a socket shared by many is told with its first few. */
 const OWNERS_MAX = 4;

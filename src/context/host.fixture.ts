@@ -6,7 +6,7 @@
 import { baseName, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import type { Descriptor, DescriptorKind, Executable, Process } from "../core/process.ts";
 import type { Direction, Endpoint, InternetSocket, TrafficFacts, UnixSocket } from "../core/socket.ts";
-import type { Awaited, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import type { Awaited, FileIdentity, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 import { NOTHING_KNOWN } from "../host/awaited.ts";
 import { createHostView } from "./host_view.ts";
 import { createProgramCatalogue } from "./programs.ts";
@@ -34,6 +34,10 @@ export interface HostFixtureOptions {
   readonly trusted?: readonly number[];
   /** Script files that are root's own, besides those in system directories. */
   readonly verifiedScripts?: readonly string[];
+  /** By the executable's path. */
+  readonly identities?: ReadonlyMap<string, FileIdentity>;
+  /** By pid. */
+  readonly hints?: ReadonlyMap<number, readonly string[]>;
 }
 
 interface Draft {
@@ -75,6 +79,8 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
     memoryTotalBytes: 2 ** 32,
     userName: (uid) => ({ 0: "root", 33: "www-data", 1000: "alice" })[uid] ?? String(uid),
     isTrustedByName: (process) => options.trusted?.includes(process.ref.pid) ?? false,
+    identity: (executable) => options.identities?.get(executable.path),
+    hints: (process) => options.hints?.get(process.ref.pid) ?? [],
   });
   return { view, sockets: parsed.sockets, descriptors, process: processOf };
 

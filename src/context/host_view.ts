@@ -2,9 +2,9 @@
  * The last sweep as one immutable answer book: process tree, channels and who holds their ends, sockets, units.
  * Building it costs one pass over processes, descriptors and sockets; every question afterwards is a map look-up.
  */
-import type { Descriptor, Process } from "../core/process.ts";
+import type { Descriptor, Executable, Process } from "../core/process.ts";
 import type { InternetSocket, UnixSocket } from "../core/socket.ts";
-import type { Awaited, Holder, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
+import type { Awaited, FileIdentity, Holder, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 
 const ANCESTORS_MAX = 64;
 
@@ -24,6 +24,8 @@ export interface ViewParts {
   readonly memoryTotalBytes: number;
   readonly userName: (uid: number) => string;
   readonly isTrustedByName: (process: Process) => boolean;
+  readonly identity: (executable: Executable) => FileIdentity | undefined;
+  readonly hints: (process: Process) => readonly string[];
 }
 
 export function createHostView(parts: ViewParts): HostView {
@@ -55,6 +57,8 @@ export function createHostView(parts: ViewParts): HostView {
     memoryTotalBytes: parts.memoryTotalBytes,
     userName: parts.userName,
     isTrustedByName: parts.isTrustedByName,
+    identityOf: (process) => (process.executable === undefined ? undefined : parts.identity(process.executable)),
+    hintsOf: parts.hints,
   };
 
   function awaited(process: Process): Awaited {

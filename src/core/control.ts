@@ -10,10 +10,10 @@ import type { ProcessRef } from "./process.ts";
 import type { Result } from "./result.ts";
 
 export type Mode = "enforce" | "monitor";
-export type ScannerName = "processes" | "network";
+export type ScannerName = "processes" | "network" | "filesystem" | "sessions" | "host";
 export type AlertStatus = "new" | "acknowledged" | "resolved" | "false-positive";
 
-export const SCANNER_NAMES: readonly ScannerName[] = ["processes", "network"];
+export const SCANNER_NAMES: readonly ScannerName[] = ["processes", "network", "filesystem", "sessions", "host"];
 export const ALERT_STATUSES: readonly AlertStatus[] = ["new", "acknowledged", "resolved", "false-positive"];
 /** A longer pause is a decision about MODE, not a pause. */
 export const PAUSE_MINUTES_MAX = 24 * 60;

@@ -30,6 +30,9 @@ export interface Event {
   readonly subject?: Subject;
 }
 
+/** An event without id and time: those are given where it enters the pipeline. */
+export type EventDraft = Omit<Event, "id" | "atMs">;
+
 /**
  * What a response may act on, as the detector saw it. A detector never acts and never decides;
  * it only says which processes and sockets make up the behaviour.

@@ -10,6 +10,7 @@ export function processFields(view: HostView, process: Process): Fields {
   const program = view.program(process);
   const unit = view.unit(process);
   const parent = view.processes.get(process.parentPid);
+  const hints = view.hintsOf(process);
   return {
     "process.pid": process.ref.pid,
     "process.name": process.name,
@@ -36,6 +37,7 @@ export function processFields(view: HostView, process: Process): Fields {
     "process.memory_percent": view.memoryTotalBytes === 0 ? 0 : (100 * process.residentBytes) / view.memoryTotalBytes,
     "process.huge_pages_bytes": process.hugePagesBytes,
     "process.trusted_name": view.isTrustedByName(process),
+    ...(hints.length === 0 ? {} : { "process.hints": hints }),
     "process.tty": process.terminalDevice !== 0,
     ...(unit === undefined ? {} : { "process.unit": unit.name }),
     "process.lineage": lineageOf(view, process),

@@ -1,4 +1,5 @@
 /** What the scanners hand on: one sweep of processes, one of sockets. */
+import type { EventDraft } from "./nouns.ts";
 import type { Descriptor, Process } from "./process.ts";
 import type { InternetSocket, UnixSocket } from "./socket.ts";
 
@@ -18,4 +19,6 @@ export interface SocketsSeen {
 export interface Swept {
   readonly processes?: ProcessesSeen;
   readonly sockets?: SocketsSeen;
+  /** What the other sources say happened since the last sweep: files, sessions, units, the host's own load. */
+  readonly events?: readonly EventDraft[];
 }

@@ -44,6 +44,17 @@ export interface Awaited {
   readonly known: boolean;
 }
 
+/** What a file is, told by its content and by the package database. */
+export interface FileIdentity {
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly packageName?: string;
+  /** Whether content and package database agree: `config` is a configuration file that may differ, `none` is in no package. */
+  readonly packageState: PackageState;
+}
+
+export type PackageState = "matches" | "differs" | "config" | "none" | "unknown";
+
 export interface HostView {
   readonly atMs: number;
   readonly processes: ReadonlyMap<number, Process>;
@@ -70,6 +81,10 @@ export interface HostView {
   userName(uid: number): string;
   /** TRUSTED_SYSTEM_PROCESSES names it, and it is the verified program of that name. Silences patterns, never behaviour. */
   isTrustedByName(process: Process): boolean;
+  /** Of the file a process runs. Asks for it when it is not known yet, and then is absent until a later sweep. */
+  identityOf(process: Process): FileIdentity | undefined;
+  /** What the site's pattern lists say of a process; a hint raises scores and proves nothing. */
+  hintsOf(process: Process): readonly string[];
 }
 
 export type Script =

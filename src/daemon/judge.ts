@@ -2,15 +2,13 @@
  * The head of the daemon: from a view of the host to findings and decisions. No clock, no files, no awaiting; the same
  * code judges live sweeps and rehearsals.
  */
-import type { Decision, Event, Finding } from "../core/nouns.ts";
+import type { Decision, Event, EventDraft, Finding } from "../core/nouns.ts";
 import type { HostView } from "../core/view.ts";
 import type { KillBudget } from "../decision/budget.ts";
 import { decide } from "../decision/decide.ts";
 import type { Policy } from "../decision/policy.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
 import { type Engine, findingOf } from "../detection/engine.ts";
-
-export type EventDraft = Omit<Event, "id" | "atMs">;
 
 export interface Judged {
   readonly finding: Finding;

@@ -6,7 +6,7 @@ import type { Context } from "../context/context.ts";
 import type { ChangeWriter } from "../context/events.ts";
 import type { Clock } from "../core/clock.ts";
 import { newId } from "../core/ids.ts";
-import { type Decision, type Finding, type Outcome, severityOf } from "../core/nouns.ts";
+import { type Decision, type EventDraft, type Finding, type Outcome, severityOf } from "../core/nouns.ts";
 import { processKey } from "../core/process.ts";
 import { type Fault, messageOf, unreachable } from "../core/result.ts";
 import type { InternetSocket } from "../core/socket.ts";
@@ -17,7 +17,7 @@ import type { Policy } from "../decision/policy.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
 import type { Engine } from "../detection/engine.ts";
 import type { Store } from "../store/types.ts";
-import { type EventDraft, type Judged, judge } from "./judge.ts";
+import { type Judged, judge } from "./judge.ts";
 import { createStanding } from "./standing.ts";
 
 const BATCH_MAX = 256;

@@ -25,6 +25,9 @@ const NOT_COMMON = new Set([
   "process.executable_expected",
   "process.executable_replaced_by_package",
   "process.has_network",
+  "process.hash.sha256",
+  "process.package.name",
+  "process.package.state",
 ]);
 const PROCESS = FIELDS.map((field) => field.name).filter(
   (name) => (name.startsWith("process.") && !NOT_COMMON.has(name)) || name.startsWith("user."),
@@ -43,6 +46,14 @@ const CONNECTION = [
 ];
 const SHELL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("shell."));
 const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
+
+const FILE = FIELDS.map((field) => field.name).filter((name) => name.startsWith("file."));
+const SESSION = FIELDS.map((field) => field.name).filter((name) => name.startsWith("session."));
+const HOST = FIELDS.map((field) => field.name).filter((name) => name.startsWith("host."));
+const LISTENER = FIELDS.map((field) => field.name).filter((name) => name.startsWith("listener."));
+const PATTERN = FIELDS.map((field) => field.name).filter((name) => name.startsWith("pattern."));
+const IDENTITY = ["process.hash.sha256", "process.package.name", "process.package.state"];
+const PEER = [...CONNECTION, "peer.scope"];
 
 const OWN_SERVICE = "algo-monitor";
 
@@ -79,6 +90,58 @@ export const FED: readonly FedLogSource[] = [
     OWN_SERVICE,
     ["detection/detectors/program_place"],
     [...PROCESS, "process.has_network", "process.name_claimed", "process.executable_expected"],
+  ),
+  fed("file_event", undefined, ["sources/filesystem"], FILE),
+  fed("file_change", undefined, ["sources/filesystem"], FILE),
+  fed("file_delete", undefined, ["sources/filesystem"], FILE),
+  fed("session", OWN_SERVICE, ["sources/sessions"], [...SESSION, "user.name", "user.id", "source.ip", "process.pid"]),
+  fed("unit", OWN_SERVICE, ["sources/journal"], ["unit.name", "unit.result"]),
+  fed("host", OWN_SERVICE, ["sources/host"], HOST),
+  fed("unknown_process", OWN_SERVICE, ["detection/detectors/unknown_process"], [...PROCESS, ...IDENTITY]),
+  fed("name_pattern", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),
+  fed("shell_indicator", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),
+  fed(
+    "threshold",
+    OWN_SERVICE,
+    ["detection/detectors/thresholds"],
+    [...PROCESS, "threshold.name", "threshold.value", "threshold.limit"],
+  ),
+  fed(
+    "service_account",
+    OWN_SERVICE,
+    ["detection/detectors/service_account"],
+    [...PROCESS, "account.service", "account.own_login"],
+  ),
+  fed("network_pattern", OWN_SERVICE, ["detection/detectors/site_network"], [...PROCESS, ...PEER, ...PATTERN]),
+  fed("remote_port", OWN_SERVICE, ["detection/detectors/site_network"], [...PROCESS, ...PEER]),
+  fed(
+    "listener",
+    OWN_SERVICE,
+    ["detection/detectors/listeners"],
+    [...PROCESS, ...LISTENER, "network.transport", "source.ip", "source.port"],
+  ),
+  fed("tor", OWN_SERVICE, ["detection/detectors/tor"], [...PROCESS, ...PEER, "tor.kind"]),
+  fed(
+    "indicator",
+    OWN_SERVICE,
+    ["detection/detectors/indicators"],
+    [
+      ...PROCESS,
+      ...PEER,
+      ...IDENTITY,
+      "indicator.type",
+      "indicator.value",
+      "indicator.list",
+      "indicator.line",
+      "file.path",
+      "file.hash.sha256",
+    ],
+  ),
+  fed(
+    "port_scan",
+    OWN_SERVICE,
+    ["detection/detectors/port_scan"],
+    ["peer.ip", "peer.scope", "scan.kind", "scan.ports"],
   ),
 ];
 

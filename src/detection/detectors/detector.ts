@@ -1,4 +1,4 @@
-import type { Event, Fields, LogSource, Subject } from "../../core/nouns.ts";
+import type { EventDraft, Fields, LogSource, Subject } from "../../core/nouns.ts";
 import type { Process, ProcessRef } from "../../core/process.ts";
 import type { HostView } from "../../core/view.ts";
 
@@ -10,9 +10,6 @@ export interface Detector {
   /** Called once after every sweep, on the whole view. Pure but for memory the detector keeps of earlier sweeps. */
   sweep(view: HostView): readonly EventDraft[];
 }
-
-/** An event without id and time: those are given by the pipeline. */
-export type EventDraft = Omit<Event, "id" | "atMs">;
 
 export function derived(
   category: string,

@@ -2,14 +2,14 @@
  * Sees code without a file (in argv, from standard input, in memfd, from /tmp) that holds a remote connection and
  * starts children. From a sweep such a command loop looks like a client; who spoke first and last tells them apart.
  */
-import type { Fields } from "../../core/nouns.ts";
+import type { EventDraft, Fields } from "../../core/nouns.ts";
 import { isLoopback } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import { connectionFields, processFields, socketRef } from "../../core/render.ts";
 import type { InternetSocket } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
 import { remoteSockets } from "./channels.ts";
-import { type Detector, derived, type EventDraft } from "./detector.ts";
+import { type Detector, derived } from "./detector.ts";
 import { type Origin, originOf } from "./origin.ts";
 
 const CODE_WITHOUT_A_PLACE: readonly Origin[] = ["inline", "memfd", "deleted", "temporary-file"];

@@ -2,12 +2,13 @@
  * Sees miners: a connection to a mining pool together with sustained work. A port, a name or being busy is only a trait.
  * Keeps, per process, how many sweeps in a row it was busy.
  */
+import type { EventDraft } from "../../core/nouns.ts";
 import { type Process, processKey } from "../../core/process.ts";
 import { connectionFields, processFields, socketRef } from "../../core/render.ts";
 import type { InternetSocket } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
 import { remoteSockets } from "./channels.ts";
-import { type Detector, derived, type EventDraft } from "./detector.ts";
+import { type Detector, derived } from "./detector.ts";
 
 /** Busy means at least half a core, so that a miner throttled to hide still counts. */
 const BUSY_CPU_PERCENT = 50;

@@ -2,12 +2,13 @@
  * States where the file of a new process lies when that is unusual: in memory, deleted, in a temporary or hidden
  * directory; and when a process borrows the name of a well-known system program. Once per process and executable.
  */
+import type { EventDraft } from "../../core/nouns.ts";
 import { baseName, isHiddenPath } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import { processFields } from "../../core/render.ts";
 import type { HostView } from "../../core/view.ts";
 import { remoteSockets } from "./channels.ts";
-import { type Detector, derived, type EventDraft } from "./detector.ts";
+import { type Detector, derived } from "./detector.ts";
 import { createOncePerProcess } from "./new_processes.ts";
 
 /** Names attackers borrow (T1036.005) and the only places the real ones run from. Never a name that a site added. */

@@ -2,12 +2,13 @@
  * States that a web, database or mail daemon, or cron, started a command interpreter; with the second facts that make
  * it worse. Once per process and executable.
  */
+import type { EventDraft } from "../../core/nouns.ts";
 import { baseName } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import { processFields } from "../../core/render.ts";
 import type { HostView } from "../../core/view.ts";
 import { remoteSockets } from "./channels.ts";
-import { type Detector, derived, type EventDraft } from "./detector.ts";
+import { type Detector, derived } from "./detector.ts";
 import { createOncePerProcess } from "./new_processes.ts";
 
 type ServiceKind = "web" | "database" | "mail" | "cron";

@@ -3,14 +3,14 @@
  * pipes, fifos, socket pairs and terminals held by other processes. Looks at descriptors and socket state only; argv
  * tells nothing but whether commands are read from standard input. Costs one walk per interpreter with such descriptors.
  */
-import type { Fields, SocketRef, Subject } from "../../core/nouns.ts";
+import type { EventDraft, Fields, SocketRef, Subject } from "../../core/nouns.ts";
 import { isLoopback, isRootOnly, isSystemPath } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import { connectionFields, processFields, socketRef } from "../../core/render.ts";
 import type { InternetSocket } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
 import { type Reach, reachFrom, remoteSocket, remoteSockets } from "./channels.ts";
-import { type Detector, derived, type EventDraft, refsOf } from "./detector.ts";
+import { type Detector, derived, refsOf } from "./detector.ts";
 import { DUBIOUS, hardest, isServedByUnit, type Origin, originOf, softest } from "./origin.ts";
 
 /** Start times come in ticks of 10 ms, and sockets are swept some milliseconds after processes. */
