@@ -145,7 +145,6 @@ function runExplain(cli: Cli, key: string | undefined): Answered {
     ...(facts.unit === "" ? [] : [["unit", facts.unit] satisfies [string, string]]),
     ["example", `"${name}": ${JSON.stringify(facts.example)}`],
     ["since", facts.since],
-    ["used", facts.read ? "yes" : "accepted and kept, not used by this version"],
   ];
   const fields = Object.keys(schema.properties ?? {});
   const more = fields.length === 0 ? "" : `Fields, each explained by ${key}.FIELD: ${fields.join(", ")}\n`;
@@ -159,8 +158,8 @@ function runExplain(cli: Cli, key: string | undefined): Answered {
 function explained(name: string): Readonly<Record<string, unknown>> {
   const facts = keyFacts(name);
   if (facts === undefined) return { key: name };
-  const { description, unit, example, since, read } = facts;
-  return { key: name, description, default: facts.default, unit, example, since, read };
+  const { description, unit, example, since } = facts;
+  return { key: name, description, default: facts.default, unit, example, since };
 }
 
 function unknownKey(key: string, path: readonly string[]): ReturnType<typeof refuse> {
@@ -255,7 +254,7 @@ function runNewKeys(cli: Cli, given: string | undefined): Answered {
   const loaded = load(cli, given);
   if (!loaded.ok) return loaded;
   const { file, parsed } = loaded.value;
-  const unset = KEY_NAMES.filter((name) => keyFacts(name)?.read === true && !parsed.keysSet.includes(name));
+  const unset = KEY_NAMES.filter((name) => !parsed.keysSet.includes(name));
   const rows = unset.map((name): [string, string] => [name, firstSentence(keyFacts(name)?.description ?? "")]);
   const head = `${plural(unset.length, "key")} at its default in ${printable(file)}`;
   const text =

@@ -40,7 +40,6 @@ export function parseConfig(source: string | Uint8Array, context: AdviceContext 
   dropRepeats(tree, text, report);
   const config = freeze(settle(tree.root, report));
   advise(config, tree.root, context, report);
-  tellUnread(tree.root, report);
   if (!keysSet.includes("MODE")) {
     report(
       "info",
@@ -248,22 +247,6 @@ function advise(config: Config, root: Item, context: AdviceContext, report: Repo
       report(advice.severity, follow(root, path).item.offset, keyText(path), advice.message, advice.remedy);
     }
   }
-}
-
-/** One line for all keys of the replaced service that this version keeps but does not use. */
-function tellUnread(root: Item, report: Report): void {
-  if (root.kind !== "object") return;
-  const unread = [...root.members].filter(([name]) => keyFacts(name)?.read === false);
-  const first = unread[0];
-  if (first === undefined) return;
-  const names = unread.map(([name]) => name).join(", ");
-  report(
-    "info",
-    first[1].keyOffset,
-    first[0],
-    `accepted, but not used by this version: ${names}`,
-    "They can stay; a later version reads them.",
-  );
 }
 
 function freeze<T>(value: T): T {

@@ -1,7 +1,7 @@
 /**
  * Every key of config.json, one row each: what it is, what is accepted, default, unit, example.
  * Load, JSON Schema, docs/config.md, config.example.json, `config explain` and the new-keys list of an upgrade all
- * read this table, so a new key is one new row. What a row accepts but `read` denies is kept and told once.
+ * read this table, so a new key is one new row.
  */
 import * as z from "zod";
 import {
@@ -36,8 +36,6 @@ export interface KeyFacts<T> {
   readonly example: z.core.util.JSONType;
   /** The first version of algo-monitor that knows it. */
   readonly since: string;
-  /** False for keys of the replaced service that this version accepts and keeps but does not use yet. */
-  readonly read: boolean;
   /** What is legal but probably not meant. Paths are relative to the key. */
   advise?(value: T, context: AdviceContext): readonly Advice[];
   /** A list that lost all it had to mistakes means its default, where an empty one would silence us. */
@@ -145,7 +143,6 @@ const SHAPE = {
       "enforce stops what must be stopped. monitor touches nothing, freezes nothing, and records what enforce would have done.",
     example: "monitor",
     since: "0.1.0",
-    read: true,
     // A kill cannot be undone: who mistyped "monitor" gets monitor, every other mistake gets the default.
     rescue: (value) => (typeof value === "string" && /^\s*m/i.test(value) ? "monitor" : undefined),
   }),
@@ -164,7 +161,6 @@ const SHAPE = {
         "Which scanners run. Remote shells and miners are recognised from processes and connections together: without one of the two they are not seen.",
       example: { processes: true, network: true, filesystem: true, sessions: true, host: true },
       since: "0.1.0",
-      read: true,
       advise: adviseScanners,
     },
   ),
@@ -182,7 +178,6 @@ const SHAPE = {
       description: "How often each scanner looks. An attack is stopped within two scans, so longer means later.",
       example: { processes: 5, network: 5, filesystem: 60, sessions: 5, host: 5 },
       since: "0.1.0",
-      read: true,
     },
   ),
   RULES: key(z.record(ruleName, z.enum(RESPONSES)), {
@@ -192,7 +187,6 @@ const SHAPE = {
       "Moves one rule, by name or id, to another response: off (not evaluated), monitor (recorded, what it would do is rehearsed), alert (told, nothing touched), disconnect (its connection destroyed), kill.",
     example: { reverse_shell: "alert" },
     since: "0.1.0",
-    read: true,
     advise: adviseRules,
   }),
   EXCEPTIONS: key(list(exceptionSchema, EXCEPTIONS_MAX), {
@@ -212,7 +206,6 @@ const SHAPE = {
       },
     ],
     since: "0.1.0",
-    read: true,
     advise: adviseExceptions,
   }),
   NEVER_TOUCH: key(
@@ -232,7 +225,6 @@ const SHAPE = {
         users: ["backup"],
       },
       since: "0.1.0",
-      read: true,
     },
   ),
   KILL_BUDGET: key(z.strictObject({ per_minute: z.number().int().min(1).max(1000).default(10) }), {
@@ -242,7 +234,6 @@ const SHAPE = {
       "Protects from our own mistakes: a rule that wants to kill the same executable in more unrelated incidents than this (units of root, or accounts, that talk to different networks) is lowered to monitor for that executable for five minutes, loudly. Other executables and rules are not concerned; neither is a shell whose own input and output are a connection that this host opened.",
     example: { per_minute: 10 },
     since: "0.1.0",
-    read: true,
   }),
   TRUSTED_SYSTEM_PROCESSES: key(list(plainText), {
     default: TRUSTED_BY_DEFAULT,
@@ -251,7 +242,6 @@ const SHAPE = {
       "Programs that are known here. A name counts only when the process runs the root-owned file of that name in a system directory, and silences unknown-process, threshold, listener and pattern findings; it never silences a behaviour such as a shell wired to a connection. An absolute path also exempts that executable from those. A list given here replaces the default list.",
     example: ["sshd", "cron", "/opt/agent/bin/agentd"],
     since: "0.1.0",
-    read: true,
     advise: adviseTrustedProcesses,
   }),
   MINING_POOLS: key(list(poolPeer), {
@@ -261,7 +251,6 @@ const SHAPE = {
       "Mining pools besides the built-in list: addresses, networks and host names, without port. A connection to one kills only together with sustained CPU or a RandomX trait.",
     example: ["203.0.113.7", "198.51.100.0/24", "pool.example.org"],
     since: "0.1.0",
-    read: true,
   }),
   RETENTION: key(
     z.strictObject({
@@ -282,7 +271,6 @@ const SHAPE = {
       description: "How long and how much is kept. The oldest goes first when either limit is reached.",
       example: { days: 90, database_mb: 512, log_days: 30, log_mb: 10 },
       since: "0.1.0",
-      read: true,
     },
   ),
   LOG_LEVELS: key(list(z.enum(["ALERT", "WARNING", "INFO", "ERROR"])), {
@@ -292,7 +280,6 @@ const SHAPE = {
       "What is written to the log files and to journald. The database records everything, and a kill is always logged.",
     example: ["ALERT", "WARNING", "ERROR"],
     since: "0.1.0",
-    read: true,
     refill: true,
     advise: adviseLogLevels,
   }),
@@ -381,7 +368,6 @@ const SHAPE = {
       description: "How the files of PROTECTED_DIRECTORIES are read.",
       example: { hash_mb_per_second: 50, verify_hours: 168 },
       since: "0.2.0",
-      read: true,
     },
   ),
   PROCESS_THRESHOLDS: key(
@@ -434,7 +420,6 @@ const SHAPE = {
       description: "What the whole host may use before it is told. 0 switches a limit off.",
       example: { cpu_percent: 90, disk_percent: 95 },
       since: "0.2.0",
-      read: true,
     },
   ),
   DISTRO_SPECIFIC_ALLOWANCES: key(
@@ -480,7 +465,6 @@ const SHAPE = {
         "Lists of known bad addresses, networks, domains and SHA-256 digests: one to a line, # begins a remark. Read again when a file changes; a hit names list and line.",
       example: { files: ["/opt/.monitor/lists/feodo.txt"] },
       since: "0.2.0",
-      read: true,
     },
   ),
   NOTIFICATIONS: key(
@@ -531,14 +515,13 @@ const SHAPE = {
         command: { argv: ["/usr/local/bin/page-me", "--stdin"], min_level: "ALERT", timeout_seconds: 10 },
       },
       since: "0.2.0",
-      read: true,
     },
   ),
 } as const;
 
 /** A row for a list of the replaced service's config: what is known, wanted or unwanted at this site. */
 function site<T>(value: T, description: string, example: z.core.util.JSONType): KeyFacts<T> {
-  return { default: value, unit: "", description, example, since: "0.1.0", read: true };
+  return { default: value, unit: "", description, example, since: "0.1.0" };
 }
 
 export const configSchema = z.strictObject(SHAPE);

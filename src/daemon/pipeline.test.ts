@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createChangeWriter } from "../context/events.ts";
 import { hostFixture } from "../context/host.fixture.ts";
 import { fakeClock, outcomeFixture } from "../core/nouns.fixture.ts";
-import type { Decision, Event, Finding, Outcome } from "../core/nouns.ts";
+import type { Decision, Event, EventDraft, Finding, Outcome } from "../core/nouns.ts";
 import { fail, ok, type Result } from "../core/result.ts";
 import { createKillBudget } from "../decision/budget.ts";
 import { policyFixture } from "../decision/policy.fixture.ts";
@@ -35,6 +35,7 @@ interface Options {
   readonly host?: string;
   readonly policy?: Partial<Policy>;
   readonly detectors?: readonly Detector[];
+  readonly follows?: PipelineParts["follows"];
   readonly intend?: (decision: Decision) => Result<void>;
   readonly kill?: (decision: Decision) => Promise<Outcome>;
 }
@@ -48,13 +49,22 @@ function setUp(options: Options = {}) {
     findings: [],
     outcomes: [],
   };
+  /** When the host was looked at anew. */
+  const looks: number[] = [];
   let host = options.host ?? shells(100);
   const kill = options.kill ?? (async (decision) => outcomeFixture({ decisionId: decision.id }));
   const parts: PipelineParts = {
     clock,
-    context: { update: async () => hostFixture(host).view, relearn: () => undefined },
+    context: {
+      update: async () => {
+        looks.push(clock.monotonicMs());
+        return hostFixture(host).view;
+      },
+      relearn: () => undefined,
+    },
     changes: createChangeWriter(),
     detectors: options.detectors ?? [wiredShellDetector],
+    follows: options.follows ?? (() => []),
     engine: () => createEngine(rules),
     policy: () => policyFixture(options.policy),
     budget: createKillBudget(),
@@ -100,7 +110,7 @@ function setUp(options: Options = {}) {
     clock.advance(5_000);
     await pipeline.run({ sockets: { internet: hostFixture(host).sockets, unix: [] } });
   };
-  return { clock, log, stored, pipeline, sweep };
+  return { clock, log, looks, stored, pipeline, sweep };
 }
 
 const KILL = ["intend kill", "kill 100", "finding reverse_shell", "settle done", "tell kill"];
@@ -251,4 +261,37 @@ test("the last sweep is what status and scan look at, and a sweep without socket
   await pipeline.run({});
   expect(pipeline.last()?.sockets).toHaveLength(1);
   expect(pipeline.last()?.view.processes.has(100)).toBe(true);
+});
+
+describe("events of other sources", () => {
+  const changed: EventDraft = {
+    action: "file-modified",
+    logsource: { product: "linux", category: "file_change" },
+    fields: { "file.path": "/etc/passwd" },
+  };
+
+  test("are judged against the view of the last sweep, and the detectors do not run again for them", async () => {
+    const { pipeline, sweep, stored, looks, log } = setUp();
+    await sweep();
+    const before = log.length;
+    await pipeline.run({ events: [changed] });
+    expect(looks).toHaveLength(1);
+    expect(stored.events.at(-1)).toMatchObject(changed);
+    expect(log.slice(before)).toEqual([]);
+  });
+
+  test("make the host be looked at where nothing was seen of it yet", async () => {
+    const { pipeline, looks, stored } = setUp();
+    await pipeline.run({ events: [changed] });
+    expect(looks).toHaveLength(1);
+    expect(stored.events.map(({ action }) => action)).toContain("file-modified");
+  });
+
+  test("bring with them what follows from one alone", async () => {
+    const hit: EventDraft = { ...changed, action: "indicator-hit" };
+    const { pipeline, sweep, stored } = setUp({ follows: (event) => (event === changed ? [hit] : []) });
+    await sweep();
+    await pipeline.run({ events: [changed] });
+    expect(stored.events.slice(-2).map(({ action }) => action)).toEqual(["file-modified", "indicator-hit"]);
+  });
 });

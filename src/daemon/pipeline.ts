@@ -30,6 +30,8 @@ export interface PipelineParts {
   readonly context: Context;
   readonly changes: ChangeWriter;
   readonly detectors: readonly Detector[];
+  /** What follows from one event alone. */
+  readonly follows: (event: EventDraft) => readonly EventDraft[];
   readonly engine: () => Engine;
   readonly policy: () => Policy;
   readonly budget: KillBudget;
@@ -88,6 +90,18 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   return { run, counts, last: () => last };
 
   async function run(swept: Swept): Promise<HostView> {
+    const view = await look(swept);
+    let passes = 0;
+    for (const happened of inBatches(derived(swept.events ?? []))) {
+      await pass(view, happened, []);
+      if (++passes % PASSES_BEFORE_BREATH === 0) parts.breathe();
+    }
+    return view;
+  }
+
+  /** Where neither processes nor sockets were looked at the last view stands, and was judged already. */
+  async function look(swept: Swept): Promise<HostView> {
+    if (swept.processes === undefined && swept.sockets === undefined && last !== undefined) return last.view;
     lastSockets = swept.sockets?.internet ?? lastSockets;
     const isCrowd = (swept.processes?.processes.length ?? 0) >= CROWD;
     if (isCrowd) parts.breathe();
@@ -102,6 +116,14 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       if (++passes % PASSES_BEFORE_BREATH === 0) parts.breathe();
     }
     return view;
+  }
+
+  /** Each with what follows from it, such as a changed file that an indicator names. */
+  function* derived(events: readonly EventDraft[]): Generator<EventDraft> {
+    for (const event of events) {
+      yield event;
+      yield* parts.follows(event);
+    }
   }
 
   /** Judges a part of what was seen, acts, records. */

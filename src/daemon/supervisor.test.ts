@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ScannerName } from "../core/control.ts";
-import { type FakeClock, fakeClock } from "../core/nouns.fixture.ts";
+import { eventFixture, type FakeClock, fakeClock } from "../core/nouns.fixture.ts";
+import type { EventDraft } from "../core/nouns.ts";
 import { fail, ok } from "../core/result.ts";
 import type { Swept } from "../core/sweep.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
@@ -13,6 +14,8 @@ interface World {
   readonly faults: string[];
   readonly settings: Record<ScannerName, { enabled: boolean; intervalMs: number }>;
   readonly broken: Set<ScannerName>;
+  /** What a source leaves between two sweeps. */
+  readonly waiting: EventDraft[];
   /** What scanning and judging cost. */
   costMs: number;
   judge: (swept: Swept) => Promise<void>;
@@ -27,7 +30,11 @@ function createWorld(): World {
   const settings = {
     processes: { enabled: true, intervalMs: 5_000 },
     network: { enabled: true, intervalMs: 5_000 },
+    filesystem: { enabled: false, intervalMs: 60_000 },
+    sessions: { enabled: true, intervalMs: 5_000 },
+    host: { enabled: false, intervalMs: 5_000 },
   };
+  const waiting: EventDraft[] = [];
   const scan = <Seen>(name: ScannerName, seen: Seen) => {
     done.push(`${name}@${clock.monotonicMs() - startedMs}`);
     if (broken.has(name)) throw new Error(`${name} is broken`);
@@ -39,6 +46,7 @@ function createWorld(): World {
     faults,
     settings,
     broken,
+    waiting,
     costMs: 0,
     judge: async () => undefined,
   };
@@ -50,6 +58,8 @@ function createWorld(): World {
       scan: () => scan("processes", { atMs: clock.nowMs(), processes: [], descriptors: new Map() }),
     },
     network: { name: "network", probe: () => ok(undefined), scan: () => scan("network", { internet: [], unix: [] }) },
+    others: [{ name: "sessions", probe: () => ok(undefined), scan: () => scan("sessions", []) }],
+    takeWaiting: () => waiting.splice(0),
     settings: (name) => settings[name],
     judge: async (swept) => {
       clock.advance(world.costMs);
@@ -88,7 +98,26 @@ describe("when a scanner runs", () => {
   test("processes before network, so that owners are known", async () => {
     const world = createWorld();
     await live(world, 1);
-    expect(world.done).toEqual(["processes@0", "network@0"]);
+    expect(world.done).toEqual(["processes@0", "network@0", "sessions@0"]);
+  });
+
+  test("what a source left is judged within a second, without looking at processes anew", async () => {
+    const world = createWorld();
+    await live(world, 2_000);
+    const judged: Swept[] = [];
+    world.judge = async (swept) => void judged.push(swept);
+    const { id: _id, atMs: _atMs, ...draft } = eventFixture();
+    world.waiting.push(draft);
+    await live(world, 1_001);
+    expect(judged).toEqual([{ events: [draft] }]);
+  });
+
+  test("nothing happened between two sweeps: nothing is judged", async () => {
+    const world = createWorld();
+    let judged = 0;
+    world.judge = async () => void judged++;
+    await live(world, 4_900);
+    expect(judged).toBe(1);
   });
 
   test("each by its own interval", async () => {
@@ -225,6 +254,8 @@ describe("what goes wrong", () => {
         probe: () => ok(undefined),
         scan: () => ({ seen: { internet: [], unix: [] }, items: 0, faults: [], tookMs: 1 }),
       },
+      others: [],
+      takeWaiting: () => [],
       settings: () => ({ enabled: true, intervalMs: 5_000 }),
       judge: async () => undefined,
       onFault: (part, message, remedy) => void faults.push(`${part}: ${message} (${remedy})`),

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { ScannerName, ScannerStatus } from "../core/control.ts";
+import type { EventDraft } from "../core/nouns.ts";
 import { messageOf } from "../core/result.ts";
 import type { ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
 import type { Scanner } from "../sources/scanner.ts";
@@ -19,6 +20,10 @@ export interface SupervisorParts {
   readonly clock: Clock;
   readonly processes: Scanner<void, ProcessesSeen>;
   readonly network: Scanner<readonly ProcessesSeen["processes"][number][], SocketsSeen>;
+  /** Those that say what happened instead of what there is. Each name once. */
+  readonly others: readonly Scanner<void, readonly EventDraft[]>[];
+  /** What sources that are no scanners have left since the last sweep. */
+  readonly takeWaiting: () => readonly EventDraft[];
   /** As configured now. */
   readonly settings: (name: ScannerName) => ScannerSettings;
   readonly judge: (swept: Swept) => Promise<void>;
@@ -63,7 +68,7 @@ interface Run {
 
 interface State {
   readonly parts: SupervisorParts;
-  readonly runs: Readonly<Record<ScannerName, Run>>;
+  readonly runs: readonly Run[];
   members: ProcessesSeen["processes"];
   busy: Promise<void> | undefined;
   stopped: boolean;
@@ -74,7 +79,7 @@ interface State {
 export function createSupervisor(parts: SupervisorParts): Supervisor {
   const state: State = {
     parts,
-    runs: { processes: newRun("processes"), network: newRun("network") },
+    runs: [parts.processes, parts.network, ...parts.others].map(({ name }) => newRun(name)),
     members: [],
     busy: undefined,
     stopped: false,
@@ -86,7 +91,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     stop: () => stop(state),
     round: () => round(state),
     sweepNow: () => sweepNow(state),
-    status: () => Object.values(state.runs).map((run) => statusOf(state, run)),
+    status: () => state.runs.map((run) => statusOf(state, run)),
     lastRoundMonotonicMs: () => state.lastRoundMs,
   };
 }
@@ -99,7 +104,7 @@ function schedule(state: State, waitMs: number): void {
 async function round(state: State): Promise<number> {
   if (state.busy === undefined) await sweep(state, false);
   const nowMs = state.parts.clock.monotonicMs();
-  const nextMs = Math.min(...Object.values(state.runs).map((run) => dueAtMs(state, run)));
+  const nextMs = Math.min(...state.runs.map((run) => dueAtMs(state, run)));
   return Math.min(ROUND_EVERY_MS_MAX, Math.max(0, nextMs - nowMs));
 }
 
@@ -124,15 +129,20 @@ function sweep(state: State, everything: boolean): Promise<void> {
 }
 
 async function sweepOnce(state: State, everything: boolean): Promise<void> {
-  const { parts, runs } = state;
+  const { parts } = state;
   const startedMs = parts.clock.monotonicMs();
-  const processes = scan(state, runs.processes, parts.processes, undefined, everything);
+  const processes = scan(state, parts.processes, undefined, everything);
   if (processes !== undefined) state.members = processes.processes;
-  const sockets = scan(state, runs.network, parts.network, state.members, everything);
-  if (processes !== undefined || sockets !== undefined) {
+  const sockets = scan(state, parts.network, state.members, everything);
+  const events = [
+    ...parts.others.flatMap((scanner) => scan(state, scanner, undefined, everything) ?? []),
+    ...parts.takeWaiting(),
+  ];
+  if (processes !== undefined || sockets !== undefined || events.length > 0) {
     await judge(state, {
       ...(processes === undefined ? {} : { processes }),
       ...(sockets === undefined ? {} : { sockets }),
+      ...(events.length === 0 ? {} : { events }),
     });
   }
   tellOverruns(state, startedMs);
@@ -152,7 +162,7 @@ async function judge(state: State, swept: Swept): Promise<void> {
 
 function tellOverruns(state: State, startedMs: number): void {
   const tookMs = state.parts.clock.monotonicMs() - startedMs;
-  for (const run of Object.values(state.runs)) {
+  for (const run of state.runs) {
     const { intervalMs } = state.parts.settings(run.name);
     if (tookMs <= intervalMs || run.lastAtMs === undefined || run.lastAtMs < startedMs) continue;
     run.overruns++;
@@ -175,12 +185,12 @@ function dueAtMs(state: State, run: Run): number {
 
 function scan<Input, Seen>(
   state: State,
-  run: Run,
   scanner: Scanner<Input, Seen>,
   input: Input,
   everything: boolean,
 ): Seen | undefined {
   const { clock, settings, onFault } = state.parts;
+  const run = runOf(state, scanner.name);
   const nowMs = clock.monotonicMs();
   const { enabled, intervalMs } = settings(run.name);
   if (!enabled || (!everything && nowMs < dueAtMs(state, run))) return undefined;
@@ -244,6 +254,12 @@ function statusOf(state: State, run: Run): ScannerStatus {
     items: run.items,
     ...(enabled && !resting ? {} : { skippedReason: skipped }),
   };
+}
+
+function runOf(state: State, name: ScannerName): Run {
+  const run = state.runs.find((candidate) => candidate.name === name);
+  if (run === undefined) throw new Error(`the supervisor was not given the scanner ${name}`);
+  return run;
 }
 
 function newRun(name: ScannerName): Run {

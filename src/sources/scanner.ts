@@ -1,8 +1,9 @@
+import type { ScannerName } from "../core/control.ts";
 import type { Fault, Result } from "../core/result.ts";
 
 /** A scheduled source. It never retries and never waits: the supervisor calls it again and counts what went wrong. */
 export interface Scanner<Input, Seen> {
-  readonly name: "processes" | "network";
+  readonly name: ScannerName;
   /** Whether it can run here, or the reason why not. */
   probe(): Result<void>;
   scan(input: Input): ScanResult<Seen>;
@@ -10,7 +11,7 @@ export interface Scanner<Input, Seen> {
 
 export interface ScanResult<Seen> {
   readonly seen: Seen;
-  /** Processes or sockets. */
+  /** What it looked at: processes, sockets, files, sessions. */
   readonly items: number;
   /** What could not be seen this time. */
   readonly faults: readonly Fault[];
