@@ -71,45 +71,28 @@ function compile(pattern: string): RE2JS | undefined {
 
 /** `resolved` are the addresses that the host names of MINING_POOLS have now. */
 export function poolMatcherOf(pools: readonly string[], resolved: ReadonlyMap<string, readonly string[]>): PoolMatcher {
-  const entries = pools.map(parsePool);
+  const names = poolNames(pools);
+  const networks = pools.filter((pool) => !isHostName(pool));
   return {
-    byAddress(address, port) {
-      const found = entries.find(
-        (entry) =>
-          (entry.port === 0 || entry.port === port) &&
-          (entry.isName ? resolved.get(entry.host)?.includes(address) === true : inNetwork(address, entry.host)),
-      );
-      return found?.text;
-    },
+    byAddress: (address) =>
+      networks.find((network) => inNetwork(address, network)) ??
+      names.find((name) => resolved.get(name)?.includes(address) === true),
     byWord(word) {
       const named = /(?:^|[/@=])([a-z0-9-]+(?:\.[a-z0-9-]+)+):(\d{2,5})(?:[/?]|$)/i.exec(word);
       const host = named?.[1]?.toLowerCase() ?? "";
-      const known = [...POOL_DOMAINS, ...entries.filter((entry) => entry.isName).map((entry) => entry.host)];
-      const domain = known.find((candidate) => host === candidate || host.endsWith(`.${candidate}`));
+      const domain = [...POOL_DOMAINS, ...names].find(
+        (candidate) => host === candidate || host.endsWith(`.${candidate}`),
+      );
       return domain === undefined ? undefined : { name: host, port: Number(named?.[2]) };
     },
   };
 }
 
-interface PoolEntry {
-  readonly text: string;
-  readonly host: string;
-  readonly port: number;
-  readonly isName: boolean;
-}
-
-/** `10.0.0.1`, `10.0.0.0/8`, `[2001:db8::1]:3333`, `10.0.0.1:3333`, `pool.example`, `pool.example:3333`. */
-function parsePool(text: string): PoolEntry {
-  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text);
-  const plain = /^([^:]+)(?::(\d+))?$/.exec(text);
-  const host = (bracketed?.[1] ?? plain?.[1] ?? text).toLowerCase();
-  const port = Number(bracketed?.[2] ?? plain?.[2] ?? 0);
-  return { text, host, port, isName: /[g-z]/i.test(host) && !host.includes(":") };
-}
-
 export function poolNames(pools: readonly string[]): readonly string[] {
-  return pools
-    .map(parsePool)
-    .filter((entry) => entry.isName)
-    .map((entry) => entry.host);
+  return pools.filter(isHostName).map((name) => name.toLowerCase());
+}
+
+/** The schema takes addresses, networks and host names, without a port. */
+function isHostName(pool: string): boolean {
+  return /[g-z]/i.test(pool) && !pool.includes(":");
 }

@@ -12,7 +12,18 @@ import { untouchable } from "./never_touch.ts";
 import type { Policy } from "./policy.ts";
 
 /** A trusted name silences what a program looks like, never what it does. */
-const PATTERN_CATEGORIES: ReadonlySet<string> = new Set(["process_creation", "network_connection", "program_place"]);
+const PATTERN_CATEGORIES: ReadonlySet<string> = new Set([
+  "process_creation",
+  "network_connection",
+  "program_place",
+  "unknown_process",
+  "name_pattern",
+  "shell_indicator",
+  "threshold",
+  "listener",
+  "network_pattern",
+  "remote_port",
+]);
 const PLAN_PROCESSES_MAX = 4_096;
 
 export function decide(

@@ -6,7 +6,7 @@ import { createMinerDetector, type PoolMatcher } from "./miner.ts";
 import { POOL_DOMAINS } from "./pools.ts";
 
 const POOLS: PoolMatcher = {
-  byAddress: (address, port) => (address === "198.51.100.9" && port === 3333 ? "pool.example" : undefined),
+  byAddress: (address) => (address === "198.51.100.9" ? "pool.example" : undefined),
   byWord: (word) => (word === "stratum+tcp://pool.example:443" ? { name: "pool.example", port: 443 } : undefined),
 };
 const program = (head: string, argv = `["app"]`) => `pid 50 ppid 1 uid 1000 ${head}

@@ -39,8 +39,8 @@ const MARKERS: readonly string[] = [
 
 /** Matches a peer against the known pools; made by context from the built-in list and MINING_POOLS. */
 export interface PoolMatcher {
-  /** The entry that names this endpoint, or undefined. */
-  byAddress(address: string, port: number): string | undefined;
+  /** The entry that names this address, or undefined. */
+  byAddress(address: string): string | undefined;
   /** The pool host named in a word of argv such as `stratum+tcp://pool.example:3333`, with its port (0 when absent). */
   byWord(word: string): { readonly name: string; readonly port: number } | undefined;
 }
@@ -99,7 +99,7 @@ function findPool(
   pools: PoolMatcher,
 ): { readonly name: string; readonly socket: InternetSocket } | undefined {
   for (const socket of outgoing) {
-    const name = socket.remote === undefined ? undefined : pools.byAddress(socket.remote.address, socket.remote.port);
+    const name = socket.remote === undefined ? undefined : pools.byAddress(socket.remote.address);
     if (name !== undefined) return { name, socket };
   }
   // A pool named in argv counts when the process really has a connection to the port named there.
