@@ -1,9 +1,22 @@
-// The daemon on a host with 300 processes and 200 connections: memory and CPU over ten minutes (bars: 80 MB, 1 % of one
-// core), cost of a sweep, and the time from a shell's start to its end. Prints; asserts nothing. Needs root.
-// ALGO_BENCH_MINUTES shortens it.
+// The daemon on a host with 300 processes and 200 connections: memory and CPU without the watch over files and with the old
+// service's wide directory list (bars: 80 MB, 1 % and 2 % of one core), cost of a sweep, and the time from a shell's start
+// to its end: at rest, and paired, during and after a first baseline. Prints; asserts nothing. Needs root.
+// ALGO_BENCH_MINUTES (10) shortens each rest, ALGO_BENCH_PAIRS (7) the pairs.
+
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { endAttack, prepareAttacks, runAttack } from "../test/host/attacks.ts";
-import { copyRelease, mustInstall, status, waitForScans, waitUntil } from "../test/host/product.ts";
+import {
+  cli,
+  configure,
+  copyRelease,
+  HOME,
+  mustInstall,
+  status,
+  waitForScans,
+  waitUntil,
+} from "../test/host/product.ts";
 import { PLAIN_SHELL } from "../test/host/proof.ts";
 import { bootHost, type Host } from "../test/host/testhost.ts";
 
@@ -13,16 +26,26 @@ const CONNECTIONS = 200;
 const SHELLS = 20;
 const RSS_BAR_MB = 80;
 const CPU_BAR_PERCENT = 1;
+const CPU_BAR_FILES_PERCENT = 2;
+const PAIRS = Number(process.env["ALGO_BENCH_PAIRS"] ?? "7");
+const BASELINE_TIMEOUT_MS = 600_000;
 const TICKS_PER_SECOND = 100;
+const filesSchema = z.looseObject({ state: z.string(), entries: z.number() });
 
 const host = await bootHost();
 try {
   await copyRelease(host);
   await mustInstall(host);
   await fill(host);
+  await prepareAttacks(host);
+  await configure(host, { "SCANNERS.filesystem": false });
   await waitForScans(host, 2);
-  await measureRest(host);
+  await measureRest(host, "without the watch over files", CPU_BAR_PERCENT);
+  await watchWidely(host);
+  const { entries } = await filesStatus(host);
+  await measureRest(host, `with the wide directory list, ${entries} files`, CPU_BAR_FILES_PERCENT);
   await measureKills(host);
+  await measureBaseline(host);
 } finally {
   await host.stop();
 }
@@ -40,7 +63,26 @@ async function fill(on: Host): Promise<void> {
   );
 }
 
-async function measureRest(on: Host): Promise<void> {
+async function filesStatus(on: Host): Promise<z.infer<typeof filesSchema>> {
+  const said = await cli(on, "files status --json");
+  return filesSchema.parse(JSON.parse(said.stdout));
+}
+
+/** The published list of the old service; returns when the baseline stands. */
+async function watchWidely(on: Host): Promise<void> {
+  const old = z
+    .looseObject({ PROTECTED_DIRECTORIES: z.array(z.string()) })
+    .parse(JSON.parse(readFileSync(join(import.meta.dir, "../test/host/programs/old_service/config.json"), "utf8")));
+  await configure(on, { PROTECTED_DIRECTORIES: old.PROTECTED_DIRECTORIES, "SCANNERS.filesystem": true });
+  await untilFiles(on, "watching");
+}
+
+function untilFiles(on: Host, state: string): Promise<void> {
+  const reached = async (): Promise<boolean> => (await filesStatus(on)).state === state;
+  return waitUntil(`the files are ${state}`, reached, BASELINE_TIMEOUT_MS);
+}
+
+async function measureRest(on: Host, what: string, barPercent: number): Promise<void> {
   const { pid } = await status(on);
   const start = await usage(on, pid);
   const startedAt = performance.now();
@@ -51,13 +93,18 @@ async function measureRest(on: Host): Promise<void> {
   }
   const end = await usage(on, pid);
   const percent = ((end.ticks - start.ticks) / TICKS_PER_SECOND / ((performance.now() - startedAt) / 1000)) * 100;
-  console.log(`host at rest, ${PROCESSES} processes, ${CONNECTIONS} connections, ${MINUTES} minutes`);
+  console.log(`host at rest ${what}: ${PROCESSES} processes, ${CONNECTIONS} connections, ${MINUTES} minutes`);
   console.log(
     `  memory   ${end.residentMb.toFixed(1)} MB at the end, ${peakMb.toFixed(1)} at most: ${(peakMb / RSS_BAR_MB).toFixed(2)} of the bar (${RSS_BAR_MB} MB)`,
   );
   console.log(
-    `  CPU      ${percent.toFixed(3)} % of one core: ${(percent / CPU_BAR_PERCENT).toFixed(2)} of the bar (${CPU_BAR_PERCENT} %)`,
+    `  CPU      ${percent.toFixed(3)} % of one core: ${(percent / barPercent).toFixed(2)} of the bar (${barPercent} %)`,
   );
+  const children = (await on.exec(`ps --ppid ${pid} -o comm=,rss=`)).stdout.trim().split("\n").filter(Boolean);
+  for (const child of children) {
+    const [name, kilobytes] = child.trim().split(/\s+/);
+    console.log(`  child    ${name}: ${(Number(kilobytes) / 1024).toFixed(1)} MB, not part of the above`);
+  }
   for (const scanner of (await status(on)).scanners) {
     console.log(
       `  scanner  ${scanner.name}: ${scanner.items} items, median ${String(scanner["medianTookMs"])} ms, ${scanner.overruns} overruns in ${scanner.scans} scans`,
@@ -72,24 +119,51 @@ async function usage(on: Host, pid: number): Promise<{ ticks: number; residentMb
   return { ticks: Number(after[11]) + Number(after[12]), residentMb: residentKb / 1024 };
 }
 
-/** From the attacker's accept to the end of its connection. */
+/** From a shell's start to the end of its connection, seconds. */
+async function killSeconds(on: Host, port: number, delayMs: number): Promise<number> {
+  await Bun.sleep(delayMs);
+  const startedAt = performance.now();
+  const run = await runAttack(on, PLAIN_SHELL, port, "alice");
+  await on.attacker.until(port, (conversation) => conversation.closed, 60_000);
+  const seconds = (performance.now() - startedAt) / 1000;
+  await endAttack(on, run);
+  return seconds;
+}
+
 async function measureKills(on: Host): Promise<void> {
-  await prepareAttacks(on);
   const times: number[] = [];
   for (let index = 0; index < SHELLS; index++) {
-    const port = 8100 + index;
     // Spread over the interval between two scans.
-    await Bun.sleep((index * 617) % 5000);
-    const startedAt = performance.now();
-    const run = await runAttack(on, PLAIN_SHELL, port, "alice");
-    await on.attacker.until(port, (conversation) => conversation.closed, 60_000);
-    times.push(performance.now() - startedAt);
-    await endAttack(on, run);
+    times.push(await killSeconds(on, 8100 + index, (index * 617) % 5000));
   }
-  times.sort((left, right) => left - right);
-  const at = (share: number): string =>
-    ((times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0) / 1000).toFixed(2);
   console.log(
-    `  kill     ${SHELLS} shells, from start to the end of the connection: median ${at(0.5)} s, 90 % ${at(0.9)} s, longest ${at(1)} s (two scans: 10 s)`,
+    `  kill     ${SHELLS} shells, from start to the end of the connection: median ${quantile(times, 0.5)} s, 90 % ${quantile(times, 0.9)} s, longest ${quantile(times, 1)} s (two scans: 10 s)`,
   );
+}
+
+/** Pairs: a shell as soon as a first baseline is under way, and one as long after a start without a baseline to make. */
+async function measureBaseline(on: Host): Promise<void> {
+  const during: number[] = [];
+  const after: number[] = [];
+  let missed = 0;
+  for (let pair = 0; pair < PAIRS; pair++) {
+    const delayMs = (pair * 617) % 2500;
+    await on.must(`systemctl stop algo-monitor; rm -f ${HOME}/files.db*; systemctl start algo-monitor`);
+    await untilFiles(on, "baseline");
+    during.push(await killSeconds(on, 8200 + pair, delayMs));
+    if ((await filesStatus(on)).state !== "baseline") missed++;
+    await untilFiles(on, "watching");
+    await on.must("systemctl restart algo-monitor");
+    await untilFiles(on, "watching");
+    after.push(await killSeconds(on, 8300 + pair, delayMs));
+  }
+  const differences = during.map((seconds, pair) => seconds - (after[pair] ?? 0));
+  console.log(
+    `  kill     during a first baseline: median ${quantile(during, 0.5)} s, without: ${quantile(after, 0.5)} s; median of ${PAIRS} paired differences ${quantile(differences, 0.5)} s${missed > 0 ? ` (in ${missed} the baseline was done before the shell was dead)` : ""}`,
+  );
+}
+
+function quantile(values: readonly number[], share: number): string {
+  const sorted = [...values].sort((left, right) => left - right);
+  return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(2);
 }

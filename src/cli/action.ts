@@ -1,9 +1,11 @@
 /** How every command ends: text for people or one JSON document, faults on standard error, an exit code. */
+
 import type { Command } from "commander";
+import { printable } from "../core/printable.ts";
 import type { Result } from "../core/result.ts";
 import { notRoot } from "./client.ts";
 import { type CommandFault, EXIT, type ExitCode } from "./exit.ts";
-import { painter, printable } from "./text.ts";
+import { painter } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 /** What a command found out, in both forms. */

@@ -1,10 +1,13 @@
 /** One alert as an operator reads it: what, why, what was done and why, the evidence, what next. Pure. */
+
 import { endpointText } from "../core/control.ts";
+import { readableReason } from "../core/field_words.ts";
 import type { Decision, Fields, FieldValue, Outcome, ProcessEvidence } from "../core/nouns.ts";
+import { printable } from "../core/printable.ts";
 import { unreachable } from "../core/result.ts";
 import type { AlertDetail } from "../store/reader.ts";
 import { paintOf } from "./action.ts";
-import { milliseconds, pairs, plural, printable, timeWithHint } from "./text.ts";
+import { milliseconds, pairs, plural, timeWithHint } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 const SHOWN_FIELDS: readonly (readonly [string, string])[] = [
@@ -28,7 +31,7 @@ export function alertText(cli: Cli, detail: AlertDetail): string {
     `${paint(alert.severity, "bold")} ${printable(alert.title)}\n\n`,
     pairs(headRows(cli, detail)),
     `\n${paint("What", "bold")}\n${pairs(fieldRows(finding.event.fields))}`,
-    `\n${paint("Why it was found", "bold")}\n${bullets(finding.reasons)}`,
+    `\n${paint("Why it was found", "bold")}\n${bullets(finding.reasons.map(readableReason))}`,
     decisionsText(cli, detail),
     `\n${paint("What to do next", "bold")}\n${bullets([finding.triage])}`,
     nextText(detail),

@@ -145,7 +145,7 @@ const SHOWN = `ALERT dash is wired to 10.0.0.1:4444
 What
   pid                4711
   process            /usr/bin/dash
-  command line       sh -i\\e[2J
+  command line       sh -i\\x1b[2J
   parent             /usr/bin/python3.11
   user               www-data
   path of the shell  stdin <- tcp 10.0.0.1:4444

@@ -1,7 +1,9 @@
 /** `alerts`: lists, follows, shows and settles what was found. Reads the store alone; settling asks the daemon. */
+
 import { Argument, Command, Option } from "commander";
 import { ALERT_STATUSES, type AlertStatus } from "../core/control.ts";
 import type { Decision, Level } from "../core/nouns.ts";
+import { printable } from "../core/printable.ts";
 import { ok, type Result } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, present, withJson } from "./action.ts";
 import { alertText } from "./alert_text.ts";
@@ -9,7 +11,7 @@ import { followAlerts } from "./alerts_follow.ts";
 import { asCommandFault, askDaemon, notRoot, refuse } from "./client.ts";
 import { type CommandFault, EXIT } from "./exit.ts";
 import { type Alert, type AlertFilter, historyCaveat, withHistory } from "./history.ts";
-import { type Paint, parseSince, plural, printable, relativeTime, table } from "./text.ts";
+import { type Paint, parseSince, plural, relativeTime, table } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 const LEVELS: readonly Level[] = ["informational", "low", "medium", "high", "critical"];

@@ -2,11 +2,13 @@
  * `alerts --follow`: asks the store once a second and prints what is new or has repeated. Opens it anew each time, so
  * that a database set aside and begun again is followed too. Ends quietly on Ctrl-C.
  */
+import { printable } from "../core/printable.ts";
 import { toJson } from "./action.ts";
 import { asCommandFault } from "./client.ts";
 import { type CommandFault, EXIT } from "./exit.ts";
 import { type Alert, type AlertFilter, withHistory } from "./history.ts";
-import { localTime, printable } from "./text.ts";
+import { pause } from "./progress.ts";
+import { localTime } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 const INTERVAL_MS = 1000;
@@ -70,14 +72,4 @@ function oldestShown(alerts: readonly Alert[], limit: number): number {
 function lineOf(alert: Alert): string {
   const times = alert.count === 1 ? "" : ` (${alert.count} times)`;
   return `${localTime(alert.lastAtMs)} ${alert.severity} ${alert.id} ${printable(alert.rule.name, 60)}: ${printable(alert.title, 1000)}${times}\n`;
-}
-
-async function pause(ms: number, stop: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const wake = (): void => resolve();
-  stop.addEventListener("abort", wake, { once: true });
-  await promise;
-  clearTimeout(timer);
-  stop.removeEventListener("abort", wake);
 }

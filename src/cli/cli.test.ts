@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Handlers, StatusReport } from "../core/control.ts";
 import { ok } from "../core/result.ts";
 import { handlersFixture, rehearsalFixture, statusFixture } from "../daemon/control.fixture.ts";
+import { viewsFixture } from "../daemon/views.fixture.ts";
 import { buildProgram, everyCommand, fullName } from "./program.ts";
 import { fakeHost, type Host } from "./world.fixture.ts";
 
@@ -37,6 +38,16 @@ describe("without root every command but the harmless ones names sudo and asks n
     ["resume"],
     ["reload"],
     ["scan"],
+    ["scan", "filesystem"],
+    ["scan", "sessions"],
+    ["scan", "host"],
+    ["processes"],
+    ["processes", "1"],
+    ["connections"],
+    ["sessions"],
+    ["files"],
+    ["files", "status"],
+    ["files", "verify"],
     ["selftest"],
     ["run"],
   ];
@@ -57,6 +68,13 @@ describe("without root every command but the harmless ones names sudo and asks n
         untrust: count,
         selftest: count,
         set_alert_status: count,
+        processes: count,
+        process: count,
+        connections: count,
+        sessions: count,
+        files: count,
+        scan_files: count,
+        verify_files: count,
       });
       const ran = await host.run(argv, { uid: 1000 });
       expect(ran.exit).toBe(5);
@@ -79,7 +97,11 @@ describe("--json", () => {
 
   const wrong: readonly (readonly [string, readonly string[], string])[] = [
     ["an unknown command", ["statsu", "--json"], "unknown command 'statsu' (Did you mean status?)"],
-    ["a value that is no choice", ["scan", "disk", "--json"], "Allowed choices are processes, network."],
+    [
+      "a value that is no choice",
+      ["scan", "disk", "--json"],
+      "Allowed choices are processes, network, filesystem, sessions, host.",
+    ],
     ["a missing argument", ["pause", "--json"], "missing required argument 'duration'"],
   ];
   test.each(wrong)("of %s is a fault document too", async (_name, argv, message) => {
@@ -237,7 +259,11 @@ test("run starts the daemon with its options and ends with its code", async () =
     given = options;
     return 3;
   };
-  const cli = { runDaemon, rehearseOnce: async () => async () => rehearsalFixture() };
+  const cli = {
+    runDaemon,
+    rehearseOnce: async () => async () => rehearsalFixture(),
+    lookOnce: async () => viewsFixture("one-shot"),
+  };
   expect((await host.run(["run", "--monitor"], { daemon: cli })).exit).toBe(3);
   expect(given).toEqual({ monitor: true });
 });
@@ -265,13 +291,15 @@ test("rules show prints a description of several lines as one paragraph", async 
   const rules = join(import.meta.dir, "..", "..", "rules");
   const ran = await host.run(["rules", "show", "reverse_shell", "--dir", rules], { uid: 1000 });
   expect(ran.exit).toBe(0);
-  expect(ran.out).toContain("\n\nA command interpreter takes its input from");
+  expect(ran.out).toContain("What it means\n  A command interpreter takes its input from");
   expect(ran.out).not.toContain("\\n");
 });
 
 describe("the command tree", () => {
   test("every command has a summary, a description, and --json unless it prints no data", async () => {
-    const without = new Set(["run", "completion", "rules", "config", "help"].map((name) => `algo-monitor ${name}`));
+    const without = new Set(
+      ["run", "completion", "rules", "files", "config", "help"].map((name) => `algo-monitor ${name}`),
+    );
     const lacking: string[] = [];
     everyCommand(await buildProgram(host.cli()), (command) => {
       const name = fullName(command);

@@ -5,6 +5,7 @@ import { encodeRequest, parseResponse, RESPONSE_BYTES_MAX } from "../core/contro
 import type { Fault, FaultKind, Result } from "../core/result.ts";
 import { messageOf, ok } from "../core/result.ts";
 import { type CommandFault, EXIT, type ExitCode, exitOf } from "./exit.ts";
+import { CONTAINER_DAEMON, containerNamespace } from "./host_place.ts";
 import type { Cli } from "./world.ts";
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -12,7 +13,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 const REQUEST_ID = 1;
 
 export type Asked<T> = Result<T, CommandFault>;
-type World = Pick<Cli, "paths" | "uid" | "user" | "pid">;
+type World = Pick<Cli, "paths" | "uid" | "user" | "pid" | "procRoot">;
 
 export async function askDaemon<M extends MethodName>(
   cli: World,
@@ -25,7 +26,7 @@ export async function askDaemon<M extends MethodName>(
     encodeRequest({ id: REQUEST_ID, method, params, user: cli.user, pid: cli.pid }),
     answerTimeoutMs,
   );
-  if (!line.ok) return line;
+  if (!line.ok) return line.fault.exit === EXIT.notRunning ? seenFromHere(cli, line.fault) : line;
   const response = parseResponse(line.value);
   if (!response.ok)
     return refuse("invalid", EXIT.failed, `the daemon's answer makes no sense: ${response.fault.message}`, MISMATCH);
@@ -34,6 +35,12 @@ export async function askDaemon<M extends MethodName>(
     return refuse("invalid", EXIT.failed, "the daemon answered another question", MISMATCH);
   // Our own daemon, root only, same release: its result is typed by its method.
   return ok(response.value.result as Methods[M]["result"]);
+}
+
+/** From inside a container the host's daemon looks as if it did not run: `status` and `doctor` say so alike. */
+function seenFromHere(cli: World, fault: CommandFault): { readonly ok: false; readonly fault: CommandFault } {
+  if (containerNamespace(cli.procRoot) === undefined) return { ok: false, fault };
+  return { ok: false, fault: { ...fault, message: `${fault.message}; this is a container, and ${CONTAINER_DAEMON}` } };
 }
 
 const MISMATCH = "the daemon may be of another release: sudo systemctl restart algo-monitor";

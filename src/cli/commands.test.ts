@@ -94,7 +94,7 @@ const ROWS: readonly Row[] = [
         ),
     },
     exit: 0,
-    out: /Degraded:\n {2}net\\e\[31m since 2026-03-14 12:00:00 \(now\): no\\nluck\n {6}what to do: wait\n/,
+    out: /Degraded:\n {2}net\\x1b\[31m since 2026-03-14 12:00:00 \(now\): no\\nluck\n {6}what to do: wait\n/,
   },
   {
     name: "status shows used budgets",
@@ -206,7 +206,7 @@ const ROWS: readonly Row[] = [
     name: "scan says that nothing would die",
     argv: ["scan"],
     exit: 0,
-    out: /Looked at 214 processes and 61 sockets in 14\.2 ms; nothing was touched\.[\s\S]*Enforce would kill nothing now\./,
+    out: /Looked at 214 processes and 61 sockets in 14\.2 ms\. What follows is a rehearsal and touched nothing\. The daemon made its own sweep first and acted as its mode says[\s\S]*Enforce would kill nothing now\./,
   },
   {
     name: "scan takes one scanner",

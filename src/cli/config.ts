@@ -1,18 +1,21 @@
 /** `config`: checks, shows, explains and edits the config file. Needs no daemon; one that runs is told of an edit. */
+
 import { Command } from "commander";
 import { editConfigFile, setKey, valueFromText } from "../config/edit.ts";
 import { readBounded } from "../config/file.ts";
 import { type ParsedConfig, parseConfig } from "../config/load.ts";
 import { nearest } from "../config/nearest.ts";
+import { ALWAYS_DIFFERENT, differencesOf } from "../config/old_service.ts";
 import { formatProblem, type Problem } from "../config/problem.ts";
 import { KEY_NAMES, keyFacts } from "../config/schema.ts";
 import { configJsonSchema, schemaAt } from "../config/schema_json.ts";
+import { printable } from "../core/printable.ts";
 import { fail, ok } from "../core/result.ts";
 import { type Answered, type JsonOption, paintOf, present, withJson } from "./action.ts";
 import { type Asked, asCommandFault, askDaemon, refuse } from "./client.ts";
 import { EXIT } from "./exit.ts";
 import { rulesOf } from "./rule_files.ts";
-import { pairs, plural, printable } from "./text.ts";
+import { pairs, plural } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 export function configCommand(cli: Cli): Command {
@@ -45,7 +48,11 @@ export function configCommand(cli: Cli): Command {
     .summary("keys a config file does not set yet")
     .description("Lists the keys this version reads and the file leaves at their default; shown by an upgrade.")
     .argument("[file]", "instead of the installed config");
-  for (const child of [check, show, explain, schema, set, newKeys]) command.addCommand(withJson(child));
+  const differences = new Command("differences")
+    .summary("what the keys do that the replaced Python service did otherwise")
+    .description("One line for each key of that service which the file sets, and what no longer kills by default.")
+    .argument("[file]", "instead of the installed config");
+  for (const child of [check, show, explain, schema, set, newKeys, differences]) command.addCommand(withJson(child));
   check.action((file: string | undefined, options: JsonOption) => present(cli, options, runCheck(cli, file)));
   show.action((file: string | undefined, options: JsonOption) => present(cli, options, runShow(cli, file)));
   explain.action((key: string | undefined, options: JsonOption) => present(cli, options, runExplain(cli, key)));
@@ -54,6 +61,9 @@ export function configCommand(cli: Cli): Command {
     present(cli, options, await runSet(cli, key, value)),
   );
   newKeys.action((file: string | undefined, options: JsonOption) => present(cli, options, runNewKeys(cli, file)));
+  differences.action((file: string | undefined, options: JsonOption) =>
+    present(cli, options, runDifferences(cli, file)),
+  );
   return command;
 }
 
@@ -262,4 +272,14 @@ function runNewKeys(cli: Cli, given: string | undefined): Answered {
       ? `${printable(file)} sets every key.\n`
       : `${head}; more of each: algo-monitor config explain KEY\n${pairs(rows)}`;
   return ok({ json: { file, keys: unset.map(explained) }, text });
+}
+
+function runDifferences(cli: Cli, given: string | undefined): Answered {
+  const loaded = load(cli, given);
+  if (!loaded.ok) return loaded;
+  const { file, parsed } = loaded.value;
+  const rows = differencesOf(parsed.config, parsed.keysSet);
+  const lines = [...ALWAYS_DIFFERENT, ...rows.map((row) => row.text)];
+  if (!parsed.usable) lines.unshift(`${printable(file)} cannot be used as it is: algo-monitor config check`);
+  return ok({ json: { file, always: ALWAYS_DIFFERENT, differences: rows }, text: `${lines.join("\n")}\n` });
 }

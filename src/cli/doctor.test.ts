@@ -57,7 +57,7 @@ describe("an examination", () => {
       /unknown {3}x: may be looked at by root only[\s\S]*sudo algo-monitor doctor/,
     ],
     ["that is refused to root is unknown with the reason", denied, 0, 0, /unknown {3}x: could not be checked: denied/],
-    ["shows hostile text escaped", () => ({ state: "works", detail: "\u001b[2J" }), 0, 0, /x: \\e\[2J/],
+    ["shows hostile text escaped", () => ({ state: "works", detail: "\u001b[2J" }), 0, 0, /x: \\x1b\[2J/],
   ];
   for (const [name, run, uid, exit, out] of ROWS) {
     test(name, async () => {

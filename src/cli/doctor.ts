@@ -2,11 +2,13 @@
  * `doctor`: what works on this host and why not. Touches nothing, needs no root; what it may not look at it calls
  * unknown and names what is needed. Each check is one row of `doctor_checks.ts`.
  */
+
 import { Command } from "commander";
+import { printable } from "../core/printable.ts";
 import { messageOf, ok } from "../core/result.ts";
 import { type Answered, type JsonOption, paintOf, present, withJson } from "./action.ts";
 import { EXIT } from "./exit.ts";
-import { type Paint, plural, printable } from "./text.ts";
+import { type Paint, plural } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 export type CheckState = "works" | "degraded" | "fails" | "unknown";

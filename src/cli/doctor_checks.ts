@@ -1,21 +1,23 @@
 /** The checks of `doctor`, in the order they are shown. Each looks at one thing and says what it saw. */
+
 import { existsSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { parseConfig } from "../config/load.ts";
+import { printable } from "../core/printable.ts";
 import type { Result } from "../core/result.ts";
 import { askDaemon } from "./client.ts";
 import type { Check, Finding } from "./doctor.ts";
+import { SOURCE_CHECKS } from "./doctor_sources.ts";
 import { EXIT } from "./exit.ts";
+import { CONTAINER_REACH, containerDetail, readContainer } from "./host_place.ts";
 import { rulesOf } from "./rule_files.ts";
-import { bytes, plural, printable } from "./text.ts";
+import { bytes, plural } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 const KERNEL_MIN = [4, 4] as const;
 const KERNEL_PIDFD = [5, 3] as const;
 const MEMORY_MIN_BYTES = 150 * 1024 * 1024;
 const DISK_MIN_BYTES = 400 * 1024 * 1024;
-/** PROC_PID_INIT_INO of the kernel: the first pid namespace always has this number. */
-const FIRST_PID_NAMESPACE = "pid:[4026531836]";
 
 export const CHECKS: readonly Check[] = [
   { name: "kernel", purpose: "everything", run: () => kernel(release()) },
@@ -36,6 +38,7 @@ export const CHECKS: readonly Check[] = [
   { name: "config", purpose: "protection as you configured it", run: config },
   { name: "rules", purpose: "recognising anything", run: rules },
   { name: "files", purpose: "nobody but root changing or reading what guards", run: files },
+  ...SOURCE_CHECKS,
   { name: "memory", purpose: "running", run: memory },
   { name: "disk", purpose: "keeping what happened", run: disk },
 ];
@@ -75,15 +78,8 @@ async function daemon(cli: Cli): Promise<Finding> {
     return { state: "unknown", detail: "may be asked by root only", remedy: "sudo algo-monitor doctor" };
   const asked = await askDaemon(cli, "status", {});
   if (!asked.ok) {
-    const { message, remedy, exit } = asked.fault;
-    return {
-      state: "fails",
-      detail: message,
-      remedy:
-        exit === EXIT.notRunning
-          ? "sudo systemctl start algo-monitor"
-          : (remedy ?? "sudo journalctl -u algo-monitor -n 50"),
-    };
+    const { message, remedy } = asked.fault;
+    return { state: "fails", detail: message, remedy: remedy ?? "sudo journalctl -u algo-monitor -n 50" };
   }
   const { version, mode, degradations } = asked.value;
   const parts = degradations.map((part) => `${part.part}: ${part.reason}`).join("; ");
@@ -93,13 +89,9 @@ async function daemon(cli: Cli): Promise<Finding> {
 }
 
 function pidNamespace(cli: Cli): Finding {
-  const namespace = readlinkSync(`${cli.procRoot}/self/ns/pid`);
-  if (namespace === FIRST_PID_NAMESPACE) return { state: "works", detail: "the first one: every process is visible" };
-  return {
-    state: "degraded",
-    detail: `${namespace} is not the first one: this is a container`,
-    remedy: "only processes of this container are seen and guarded; install it on the host",
-  };
+  const namespace = readContainer(cli.procRoot);
+  if (namespace === undefined) return { state: "works", detail: "the first one: every process is visible" };
+  return { state: "degraded", detail: containerDetail(namespace), remedy: CONTAINER_REACH };
 }
 
 function processes(cli: Cli): Finding {

@@ -1,11 +1,13 @@
 /** `pause DURATION`, `resume` and `reload`: small orders to the running daemon, each audited there with who and when. */
+
 import { Command } from "commander";
 import { PAUSE_MINUTES_MAX, type ReloadReport } from "../core/control.ts";
+import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, withJson } from "./action.ts";
 import { askDaemon, refuse } from "./client.ts";
 import { EXIT } from "./exit.ts";
-import { duration, localTime, parseMinutes, plural, printable } from "./text.ts";
+import { duration, localTime, parseMinutes, plural } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 interface PauseOptions extends JsonOption {

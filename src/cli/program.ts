@@ -4,13 +4,17 @@ import { messageOf } from "../core/result.ts";
 import { faultJson } from "./action.ts";
 import { alertsCommand } from "./alerts.ts";
 import { completionCommand } from "./completion.ts";
+import { connectionsCommand } from "./connections.ts";
 import { doctorCommand } from "./doctor.ts";
 import { EXIT, EXIT_MEANING } from "./exit.ts";
+import { filesCommand } from "./files.ts";
 import { pauseCommand, reloadCommand, resumeCommand } from "./pause.ts";
+import { processesCommand } from "./processes.ts";
 import { rulesCommand } from "./rules.ts";
 import { runCommand } from "./run.ts";
 import { scanCommand } from "./scan.ts";
 import { selftestCommand } from "./selftest.ts";
+import { sessionsCommand } from "./sessions.ts";
 import { statusCommand } from "./status.ts";
 import { trustCommand, untrustCommand } from "./trust.ts";
 import { VERSION_TEXT, versionCommand } from "./version.ts";
@@ -19,7 +23,9 @@ import type { Cli } from "./world.ts";
 const GROUPS = { look: "Look:", act: "Act:", set: "Set up:" } as const;
 
 const WITHOUT_SCHEMA: readonly string[] =
-  "status alerts scan doctor rules trust untrust pause resume reload selftest run version".split(" ");
+  "status alerts processes connections sessions files scan doctor rules trust untrust pause resume reload selftest run version".split(
+    " ",
+  );
 
 /**
  * The whole tree, in the order that help shows. `wanted` is the one command that will run: where that is not `config`,
@@ -37,6 +43,10 @@ export async function buildProgram(cli: Cli, wanted?: string): Promise<Command> 
   add(program, GROUPS.look, [
     statusCommand(cli),
     alertsCommand(cli),
+    processesCommand(cli),
+    connectionsCommand(cli),
+    sessionsCommand(cli),
+    filesCommand(cli),
     scanCommand(cli),
     doctorCommand(cli),
     rulesCommand(cli),
@@ -63,7 +73,7 @@ export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
     if (thrown instanceof CommanderError) {
       const usage = thrown.exitCode !== 0;
       if (usage && argv.includes("--json")) {
-        const message = thrown.message.replace(/^error: /, "").replaceAll("\n", " ");
+        const message = usageMessage(thrown, argv);
         cli.out(faultJson({ kind: "invalid", message, exit: EXIT.usage }));
       }
       cli.exit(usage ? EXIT.usage : EXIT.ok);
@@ -74,6 +84,13 @@ export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
     );
     cli.exit(EXIT.failed);
   }
+}
+
+/** A command that only has subcommands answers with its help, which has no sentence of its own. */
+function usageMessage(thrown: CommanderError, argv: readonly string[]): string {
+  if (thrown.code === "commander.help")
+    return `${argv[0] ?? "the command"} needs one of its subcommands: algo-monitor ${argv[0] ?? ""} --help`;
+  return thrown.message.replace(/^error: /, "").replaceAll("\n", " ");
 }
 
 export function everyCommand(command: Command, visit: (command: Command) => void): void {

@@ -1,12 +1,15 @@
-/** `rules list` and `rules show`: the rules as the daemon loads them, read from the rule folders. */
+/** `rules list` and `rules show`: the rules as the daemon loads them, and what this host makes of them. */
 import { Command } from "commander";
+import { nearest } from "../config/nearest.ts";
+import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import type { LoadedRules } from "../daemon/rule_files.ts";
 import type { Rule } from "../detection/rules.ts";
 import { type Answered, type JsonOption, paintOf, present, withJson } from "./action.ts";
 import { type Asked, refuse } from "./client.ts";
 import { EXIT } from "./exit.ts";
-import { pairs, plural, printable, table } from "./text.ts";
+import type { Moved } from "./rule_facts.ts";
+import { plural, table } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 interface RulesOptions extends JsonOption {
@@ -20,16 +23,18 @@ export function rulesCommand(cli: Cli): Command {
   const list = new Command("list")
     .summary("all rules")
     .description(
-      "Lists every rule with its level and response. Refused rules are named with place and reason, and the exit code is 3.",
+      "Lists every rule with its tactic, level and response; `kill -> alert` is a response that RULES in the config has moved. Refused rules are named with place and reason, and the exit code is 3. `rules` alone does the same.",
     );
   const show = new Command("show")
     .summary("one rule")
-    .description("Shows one rule: what it means, what it does, when it is normal, what to do next.")
+    .description(
+      "Shows one rule: what it means, what it does, when it is normal, what to do next, how often it was seen here, and what an exception looks like.",
+    )
     .argument("<rule>", "name or id");
-  for (const child of [list, show]) {
+  for (const child of [list, show])
     child.option("--dir <folder>", "read rules from this folder instead of the installed ones (no root needed)");
-    command.addCommand(withJson(child));
-  }
+  command.addCommand(withJson(list), { isDefault: true });
+  command.addCommand(withJson(show));
   list.action(async (options: RulesOptions) => present(cli, options, await listRules(cli, options)));
   show.action(async (name: string, options: RulesOptions) => present(cli, options, await showRule(cli, name, options)));
   return command;
@@ -37,39 +42,62 @@ export function rulesCommand(cli: Cli): Command {
 
 async function listRules(cli: Cli, options: RulesOptions): Promise<Answered> {
   const { describeRuleProblem } = await import("../detection/rules.ts");
+  const { responseInForce, tacticOf } = await import("./rule_facts.ts");
   const loaded = await load(cli, options);
   if (!loaded.ok) return loaded;
+  const moved = await movedHere(cli, options);
   const { rules, problems } = loaded.value;
-  const rows = rules.map((rule) => [
-    rule.ref.name,
-    rule.level,
-    rule.response,
-    rule.origin,
-    rule.fed ? "" : "no source yet",
-    printable(rule.title, 200),
-  ]);
+  const rows = rules.map((rule) => {
+    const inForce = responseInForce(rule, moved);
+    return [
+      rule.ref.name,
+      printable(tacticOf(rule), 40) || "-",
+      rule.level,
+      inForce === rule.response ? rule.response : `${rule.response} -> ${inForce}`,
+      [rule.origin === "site" ? "site" : "", rule.fed ? "" : "no source yet"].filter((note) => note !== "").join(", "),
+      printable(rule.title, 200),
+    ];
+  });
   const refused = problems.map((problem) => `  ${printable(describeRuleProblem(problem))}\n`);
   const complaint =
     refused.length === 0 ? "" : `\n${paintOf(cli)(plural(refused.length, "problem"), "red")}:\n${refused.join("")}`;
+  const json = { rules: await Promise.all(rules.map((rule) => ruleJson(rule, moved))), problems };
   return ok({
-    json: { rules: rules.map(ruleJson), problems },
-    text: `${table(["RULE", "LEVEL", "RESPONSE", "ORIGIN", "NOTE", "WHAT"], rows, cli.columns)}${plural(rules.length, "rule")}.\n${complaint}`,
+    json,
+    text: `${table(["RULE", "TACTIC", "LEVEL", "RESPONSE", "NOTE", "WHAT"], rows, cli.columns)}${plural(rules.length, "rule")}. One in full: algo-monitor rules show RULE\n${complaint}`,
     exit: refused.length === 0 ? EXIT.ok : EXIT.invalid,
   });
 }
 
 async function showRule(cli: Cli, name: string, options: RulesOptions): Promise<Answered> {
+  const { historyOf, responseInForce } = await import("./rule_facts.ts");
+  const { ruleText } = await import("./rule_text.ts");
   const loaded = await load(cli, options);
   if (!loaded.ok) return loaded;
-  const rule = loaded.value.rules.find(({ ref }) => ref.name === name || ref.id.toLowerCase() === name.toLowerCase());
-  if (rule === undefined)
-    return refuse(
-      "gone",
-      EXIT.notFound,
-      `there is no rule ${JSON.stringify(name)}`,
-      "see all of them: sudo algo-monitor rules list",
-    );
-  return ok({ json: ruleJson(rule), text: ruleText(cli, rule) });
+  const { rules } = loaded.value;
+  const wanted = name.toLowerCase();
+  const rule = rules.find(({ ref }) => ref.name.toLowerCase() === wanted || ref.id.toLowerCase() === wanted);
+  if (rule === undefined) return noSuchRule(name, rules);
+  const moved = await movedHere(cli, options);
+  const history = options.dir === undefined ? await historyOf(cli, rule) : undefined;
+  return ok({
+    json: { ...(await ruleJson(rule, moved)), ...(history === undefined ? {} : { history }) },
+    text: ruleText(cli, rule, responseInForce(rule, moved), history),
+  });
+}
+
+function noSuchRule(name: string, rules: readonly Rule[]): ReturnType<typeof refuse> {
+  const near = nearest(
+    name,
+    rules.map(({ ref }) => ref.name),
+  );
+  const meant = near === undefined ? "" : `, did you mean ${near}?`;
+  return refuse(
+    "gone",
+    EXIT.notFound,
+    `there is no rule ${JSON.stringify(name)}${meant}`,
+    "see all of them: sudo algo-monitor rules list",
+  );
 }
 
 const TOLD = [
@@ -77,24 +105,21 @@ const TOLD = [
   ...(["triage", "foldBy", "origin", "file", "fed"] as const),
 ] as const;
 
-function ruleJson(rule: Rule): unknown {
-  return { ...rule.ref, ...Object.fromEntries(TOLD.map((key) => [key, rule[key]])) };
+async function ruleJson(rule: Rule, moved: Moved): Promise<Readonly<Record<string, unknown>>> {
+  const { responseInForce, tacticOf, techniqueNames } = await import("./rule_facts.ts");
+  return {
+    ...rule.ref,
+    ...Object.fromEntries(TOLD.map((key) => [key, rule[key]])),
+    tactic: tacticOf(rule),
+    techniques: techniqueNames(rule),
+    responseInForce: responseInForce(rule, moved),
+  };
 }
 
-function ruleText(cli: Cli, rule: Rule): string {
-  const paint = paintOf(cli);
-  const { category, product, service } = rule.logsource;
-  const rows = [
-    ["id", rule.ref.id],
-    ["version", String(rule.ref.version)],
-    ["level", rule.level],
-    ["response", rule.response],
-    ["judges", [product, service, category].filter((part) => part !== undefined).join(" / ")],
-    ["tags", rule.tags.join(", ")],
-    ["file", rule.file],
-  ] as const;
-  const normal = rule.falsePositives.map((line) => `  - ${printable(line)}\n`).join("");
-  return `${paint(rule.ref.name, "bold")}: ${printable(rule.title)}\n\n${pairs(rows.map(([name, value]) => [name, printable(value)]))}\n${printable(rule.description.trim().replaceAll("\n", " "))}\n\nWhen it is normal:\n${normal}\nWhat to do next:\n  ${printable(rule.triage)}\n`;
+/** Rules of another folder are judged by nobody here: RULES says nothing of them. */
+async function movedHere(cli: Cli, options: RulesOptions): Promise<Moved> {
+  const { movedRules } = await import("./rule_facts.ts");
+  return options.dir === undefined ? movedRules(cli) : new Map();
 }
 
 /** The rule engine is loaded by those who list rules only. */

@@ -1,11 +1,15 @@
 /** `scan`: one sweep now, judged as enforce would, with nothing touched. Exit 10 says that enforce would kill. */
+
 import { Argument, Command } from "commander";
 import { type RehearsalReport, SCANNER_NAMES, type ScannerName } from "../core/control.ts";
-import { ok, type Result } from "../core/result.ts";
+import { printable } from "../core/printable.ts";
+import { ok, type Result, unreachable } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, withJson } from "./action.ts";
 import { asCommandFault, askDaemon, refuse } from "./client.ts";
 import { type CommandFault, EXIT } from "./exit.ts";
-import { milliseconds, plural, printable, table } from "./text.ts";
+import { whileShowing } from "./progress.ts";
+import { askSessions, sessionsText } from "./sessions.ts";
+import { duration, milliseconds, plural, table } from "./text.ts";
 import type { Cli, DaemonParts } from "./world.ts";
 import { loadPart } from "./world.ts";
 
@@ -20,21 +24,47 @@ export function scanCommand(cli: Cli): Command {
   const command = new Command("scan")
     .summary("look now and say what enforce would do")
     .description(
-      "Sweeps the host once and judges what is there as MODE enforce would. Touches nothing. Asks the daemon, or sweeps by itself when none runs.",
+      "Looks at the host now. Processes and connections are judged as MODE enforce would, in a rehearsal that touches nothing; a running daemon also makes its own sweep first, and acts on it as its mode says. `filesystem` has the daemon look at all files now and waits for the end; `sessions` and `host` say what there is.",
     )
-    .addArgument(new Argument("[scanner]", "only findings of this scanner").choices(SCANNER_NAMES))
+    .addArgument(new Argument("[scanner]", "only this scanner").choices(SCANNER_NAMES))
     .option("--rehearse", "the default, and the only way: accepted for scripts that say it")
     .addHelpText(
       "after",
       "\nExit codes: 0 nothing would be killed, 10 enforce would kill something or the session it runs in.\n",
     );
   return withJson(command).action((scanner: ScannerName | undefined, options: ScanOptions) =>
-    asRoot(cli, options, "a look at all processes", () => runScan(cli, scanner)),
+    asRoot(cli, options, "a look at the whole host", () => runScan(cli, scanner)),
   );
 }
 
 async function runScan(cli: Cli, scanner: ScannerName | undefined): Promise<Answered> {
-  const swept = await sweep(cli, scanner);
+  switch (scanner) {
+    case undefined:
+    case "processes":
+    case "network":
+      return runRehearsal(cli, scanner);
+    case "filesystem":
+      return (await import("./scan_files.ts")).scanFiles(cli);
+    case "sessions":
+      return scanSessions(cli);
+    case "host":
+      return (await import("./scan_host.ts")).scanHost(cli);
+    default:
+      return unreachable(scanner);
+  }
+}
+
+async function scanSessions(cli: Cli): Promise<Answered> {
+  const found = await askSessions(cli);
+  if (!found.ok) return found;
+  const { sessions } = found.value;
+  const next = "\nA login is judged once, when it begins. What was unusual: sudo algo-monitor alerts --since 7d\n";
+  return ok({ json: found.value, text: sessionsText(cli, found.value, sessions.length) + next });
+}
+
+async function runRehearsal(cli: Cli, scanner: ScannerName | undefined): Promise<Answered> {
+  const words = (elapsedMs: number): string => `looking at all processes and connections, ${duration(elapsedMs)}`;
+  const swept = await whileShowing(cli, words, sweep(cli, scanner));
   if (!swept.ok) return swept;
   const report = swept.value;
   const kills = report.wouldKill.length > 0 || report.ownSessionConcerned;
@@ -69,10 +99,21 @@ async function blindFault(cli: Cli): Promise<ReturnType<typeof refuse> | undefin
 
 function scanText(cli: Cli, report: RehearsalReport): string {
   const paint = paintOf(cli);
-  const by = report.sweptBy === "daemon" ? "" : " The daemon does not run, so this command swept by itself.";
-  const seen = `Looked at ${plural(report.processes, "process").replace(/ss(s)$/, "sses")} and ${plural(report.sockets, "socket")} in ${milliseconds(report.tookMs)}; nothing was touched.${by}\n`;
-  return seen + findingsText(cli, report) + victimsText(cli, report) + verdict(report, paint);
+  const looked = `Looked at ${plural(report.processes, "process").replace(/ss(s)$/, "sses")} and ${plural(report.sockets, "socket")} in ${milliseconds(report.tookMs)}.`;
+  return (
+    `${looked} ${TOUCHED[report.sweptBy]}\n` +
+    findingsText(cli, report) +
+    victimsText(cli, report) +
+    verdict(report, paint)
+  );
 }
+
+/** The truth about the daemon's own sweep: it is a real one. */
+const TOUCHED: Readonly<Record<RehearsalReport["sweptBy"], string>> = {
+  daemon:
+    "What follows is a rehearsal and touched nothing. The daemon made its own sweep first and acted as its mode says: sudo algo-monitor alerts --since 5min",
+  "one-shot": "Nothing was touched. The daemon does not run, so this command swept by itself.",
+};
 
 function findingsText(cli: Cli, report: RehearsalReport): string {
   if (report.findings.length === 0) return "\nNo findings.\n";

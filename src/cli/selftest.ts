@@ -2,15 +2,17 @@
  * `selftest`: "do you see me?" This command is itself the harmless new process, with a listener and a connection on
  * 127.0.0.1, that the running daemon must report within two scans. Starts nothing, leaves nothing behind.
  */
+
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { newId } from "../core/ids.ts";
+import { printable } from "../core/printable.ts";
 import type { ProcessRef } from "../core/process.ts";
 import { messageOf, ok, type Result } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, withJson } from "./action.ts";
 import { askDaemon, refuse } from "./client.ts";
 import { type CommandFault, EXIT } from "./exit.ts";
-import { milliseconds, printable, table } from "./text.ts";
+import { milliseconds, table } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 interface SelftestOptions extends JsonOption {

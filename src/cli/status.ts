@@ -1,25 +1,18 @@
 /** `status`: how the guard is, from the running daemon; what is on record, from the store, when none runs. */
+
 import { Command } from "commander";
 import type { ScannerStatus, StatusReport } from "../core/control.ts";
+import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import type { Counts } from "../store/reader.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, withJson } from "./action.ts";
 import { type Asked, askDaemon, refuse } from "./client.ts";
 import { type CommandFault, EXIT } from "./exit.ts";
+import { filesLine } from "./files.ts";
 import { withHistory } from "./history.ts";
+import { CONTAINER_REACH, containerDetail, containerNamespace } from "./host_place.ts";
 import { downMetrics, statusMetrics } from "./status_metrics.ts";
-import {
-  bytes,
-  duration,
-  localTime,
-  milliseconds,
-  pairs,
-  plural,
-  printable,
-  relativeTime,
-  table,
-  timeWithHint,
-} from "./text.ts";
+import { bytes, duration, localTime, milliseconds, pairs, plural, relativeTime, table, timeWithHint } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 interface StatusOptions extends JsonOption {
@@ -88,11 +81,12 @@ function downText(cli: Cli, fault: CommandFault, counts: Asked<Counts>): string 
 function statusText(cli: Cli, report: StatusReport): string {
   return [
     headline(cli, report),
-    pairs(summaryRows(report)),
+    pairs(summaryRows(cli, report)),
     `\n${scannersText(cli, report)}`,
     problemsText(cli, report),
     budgetsText(cli, report),
     degradationsText(cli, report),
+    containerText(cli),
     countedText("Faults since start", report.faults),
     outputsText(cli, report),
   ].join("");
@@ -114,7 +108,7 @@ function headline(cli: Cli, report: StatusReport): string {
   }
 }
 
-function summaryRows(report: StatusReport): readonly (readonly [string, string])[] {
+function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string, string])[] {
   const { counts, store, self, rules } = report;
   const { ALERT, WARNING, INFO, ERROR } = counts.findings;
   const outage =
@@ -143,6 +137,10 @@ function summaryRows(report: StatusReport): readonly (readonly [string, string])
       "actions",
       `${plural(counts.kills, "kill")}, ${plural(counts.disconnects, "disconnect")}, ${counts.rehearsed} rehearsed, ${counts.refused} refused, ${counts.actionsFailed} failed`,
     ],
+    ...(report.files === undefined ? [] : ([["files", filesLine(cli, report.files)]] as const)),
+    ...(report.sessions === undefined
+      ? []
+      : ([["sessions", `${plural(report.sessions, "login")} now: sudo algo-monitor sessions`]] as const)),
     ["store", `${printable(store.path)}, ${bytes(store.sizeBytes)}${waiting}${outage}`],
   ];
 }
@@ -201,6 +199,11 @@ function degradationsText(cli: Cli, report: StatusReport): string {
     return `  ${printable(part.part)} since ${timeWithHint(part.sinceMs, report.nowMs)}: ${printable(part.reason)}${remedy}\n`;
   });
   return `\n${paint("Degraded:", "yellow")}\n${lines.join("")}`;
+}
+
+function containerText(cli: Cli): string {
+  const namespace = containerNamespace(cli.procRoot);
+  return namespace === undefined ? "" : `\nPid namespace: ${containerDetail(namespace)}; ${CONTAINER_REACH}\n`;
 }
 
 function countedText(title: string, counts: Readonly<Record<string, number>>): string {

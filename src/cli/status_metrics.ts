@@ -23,6 +23,7 @@ export function statusMetrics(report: StatusReport): string {
     ...scannerMetrics(report),
     ...judgementMetrics(report),
     ...storeMetrics(report),
+    ...filesMetrics(report),
   ]);
 }
 
@@ -96,7 +97,12 @@ function scannerMetrics(report: StatusReport): Metric[] {
     each("scan_median_duration_seconds", "gauge", "What a scan takes, median of the last 100.", (scanner) =>
       seconds(scanner.medianTookMs),
     ),
-    each("scan_items", "gauge", "Processes or sockets the last scan saw.", (scanner) => scanner.items),
+    each(
+      "scan_items",
+      "gauge",
+      "Processes, sockets, files or sessions that the last scan saw.",
+      (scanner) => scanner.items,
+    ),
     each("scans_total", "counter", "Scans since start.", (scanner) => scanner.scans),
     each(
       "scan_overruns_total",
@@ -170,6 +176,46 @@ function storeMetrics(report: StatusReport): Metric[] {
       help: "Notices that could not be delivered.",
       samples: outputs((output) => output.failed),
     },
+  ];
+}
+
+function filesMetrics({ files, sessions }: StatusReport): Metric[] {
+  const logins = sessions === undefined ? [] : [gauge("sessions", "Logins there are now.", sessions)];
+  if (files === undefined) return logins;
+  const { lastRound, lastVerifiedAtMs } = files;
+  return [
+    ...logins,
+    gauge(
+      "files_watching",
+      "Whether files are watched and the first reading is done.",
+      files.state === "watching" ? 1 : 0,
+    ),
+    gauge("files_entries", "Files, directories and links watched.", files.entries),
+    gauge("files_bytes", "Size of the files watched.", files.bytes),
+    gauge("files_unreadable", "Files that could not be read.", files.unreadable),
+    gauge("files_skipped", "Places that are not watched.", files.skippedTotal),
+    gauge("files_held_changes", "Changes that wait for the package manager.", files.held),
+    gauge("files_database_bytes", "Size of the database of files.", files.databaseBytes),
+    ...(lastRound === undefined
+      ? []
+      : [
+          gauge(
+            "files_round_timestamp_seconds",
+            "When the last round ended, seconds since 1970.",
+            lastRound.atMs / 1000,
+          ),
+          gauge("files_round_duration_seconds", "What the last round took.", lastRound.tookMs / 1000),
+          gauge("files_round_changes", "Changes that the last round found.", lastRound.changes),
+        ]),
+    ...(lastVerifiedAtMs === undefined
+      ? []
+      : [
+          gauge(
+            "files_verified_timestamp_seconds",
+            "Since when every file was read whole, seconds since 1970.",
+            lastVerifiedAtMs / 1000,
+          ),
+        ]),
   ];
 }
 

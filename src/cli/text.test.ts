@@ -1,23 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { bytes, duration, parseMinutes, parseSince, plural, printable, relativeTime, table } from "./text.ts";
-
-describe("data of the host is printed so that it cannot act on the terminal", () => {
-  const ROWS: readonly (readonly [string, string, string])[] = [
-    ["plain text stays", "/usr/bin/bash -i", "/usr/bin/bash -i"],
-    ["letters of other languages stay", "größe 日本 🙂", "größe 日本 🙂"],
-    ["a line feed is visible", "a\nb", "a\\nb"],
-    ["an escape sequence is visible", "\u001b[2J\u001b]0;x\u0007", "\\e[2J\\e]0;x\\x07"],
-    ["a carriage return cannot overwrite the line", "evil\rgood", "evil\\rgood"],
-    ["C1 controls are controls", "\u009b31m", "\\x9b31m"],
-    ["bidirectional overrides cannot reorder", "a\u202egpj.exe", "a\\u{202e}gpj.exe"],
-    ["invisible characters show", "ba\u200bsh\ufeff", "ba\\u{200b}sh\\u{feff}"],
-    ["line separators are not lines", "a\u2028b", "a\\u{2028}b"],
-    ["lone surrogates show", "a\ud800b", "a\\u{d800}b"],
-    ["NUL shows", "a\0b", "a\\0b"],
-  ];
-  for (const [name, data, expected] of ROWS) test(name, () => expect(printable(data)).toBe(expected));
-  test("long data is cut", () => expect(printable("x".repeat(100), 10)).toBe(`${"x".repeat(10)}…`));
-});
+import { bytes, duration, parseMinutes, parseSince, plural, relativeTime, table } from "./text.ts";
 
 describe("durations that an operator types", () => {
   const ROWS: readonly (readonly [string, number | undefined])[] = [

@@ -1,21 +1,5 @@
 /** Turns values into lines for a terminal: escaped, aligned, coloured only where somebody looks. Pure. */
 
-const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u001b": "\\e", "\0": "\\0" };
-
-/**
- * Data of the host in one line that cannot move the cursor, hide text or start a new line: control characters,
- * bidirectional overrides, invisible ones and lone surrogates become visible escapes. Cut to `lengthMax` characters.
- */
-export function printable(data: string, lengthMax = 4096): string {
-  const cut = data.length > lengthMax ? `${data.slice(0, lengthMax)}…` : data;
-  return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu, (character) => {
-    const named = NAMED[character];
-    if (named !== undefined) return named;
-    const code = character.codePointAt(0) ?? 0;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
-  });
-}
-
 export type Paint = "bold" | "dim" | "red" | "yellow" | "green" | "cyan";
 const CODES: Readonly<Record<Paint, readonly [number, number]>> = {
   bold: [1, 22],

@@ -2,17 +2,19 @@
  * `trust` and `untrust`: tell the guard what is normal here. Shows the narrowest entry, why it may hide more than it
  * seems and what it would have hidden so far; the daemon writes the config file and the audit trail.
  */
+
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { UntrustReport } from "../core/control.ts";
 import { type ExceptionEntry, exceptionFor, exceptionWarnings, untilMs } from "../core/exception.ts";
+import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, withJson } from "./action.ts";
 import { type Asked, asCommandFault, askDaemon, refuse } from "./client.ts";
 import { EXIT } from "./exit.ts";
 import { withHistory } from "./history.ts";
-import { localTime, plural, printable } from "./text.ts";
+import { localTime, plural } from "./text.ts";
 import { checkTrustedPath } from "./trust_path.ts";
 import { type Hidden, hiddenBy, NOTHING_HIDDEN } from "./trust_preview.ts";
 import type { Cli } from "./world.ts";

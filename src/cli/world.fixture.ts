@@ -6,6 +6,7 @@ import type { Handlers } from "../core/control.ts";
 import { pathsOf } from "../core/paths.ts";
 import { FIXED_NOW_MS, handlersFixture, rehearsalFixture } from "../daemon/control.fixture.ts";
 import { startControlServer } from "../daemon/control.ts";
+import { viewsFixture } from "../daemon/views.fixture.ts";
 import { runCli } from "./program.ts";
 import type { Cli } from "./world.ts";
 
@@ -66,6 +67,7 @@ function fakeCli(folder: string, over: Partial<Cli>): Cli & { readonly ran: () =
     },
     colour: false,
     columns: undefined,
+    errorIsTerminal: false,
     interactive: false,
     ask: () => Promise.reject(new Error("nobody may be asked here")),
     environment: {},
@@ -82,6 +84,7 @@ function fakeCli(folder: string, over: Partial<Cli>): Cli & { readonly ran: () =
     daemon: {
       runDaemon: async () => async () => 0,
       rehearseOnce: async () => async () => rehearsalFixture({ sweptBy: "one-shot" }),
+      lookOnce: async () => viewsFixture("one-shot"),
     },
     ran: () => ({ out, error, exit }),
     ...over,

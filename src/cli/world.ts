@@ -3,15 +3,32 @@ import { createInterface } from "node:readline/promises";
 import type { Clock } from "../core/clock.ts";
 import { systemClock } from "../core/clock.ts";
 import type { RehearsalReport } from "../core/control.ts";
+import type {
+  ConnectionsParams,
+  ConnectionsReport,
+  ProcessesParams,
+  ProcessesReport,
+  ProcessReport,
+} from "../core/control_views.ts";
 import type { Paths } from "../core/paths.ts";
 import { pathsOf } from "../core/paths.ts";
 import { fail, messageOf, ok, type Result } from "../core/result.ts";
+import type { Session } from "../core/session.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 
-/** The parts of the daemon that two commands start in their own process. Loaded only by them. */
+/** The parts of the daemon that some commands start in their own process. Loaded only by them. */
 export interface DaemonParts {
   readonly runDaemon: () => Promise<(options: { readonly monitor: boolean }) => Promise<number>>;
   readonly rehearseOnce: () => Promise<() => Promise<RehearsalReport>>;
+  readonly lookOnce: () => Promise<OneShotViews>;
+}
+
+/** What is answered without a daemon: each looks at the host itself. */
+export interface OneShotViews {
+  processes(params: ProcessesParams): Promise<ProcessesReport>;
+  process(pid: number): Promise<Result<ProcessReport>>;
+  connections(params: ConnectionsParams): Promise<ConnectionsReport>;
+  sessions(): Promise<Result<readonly Session[]>>;
 }
 
 export interface Cli {
@@ -21,6 +38,8 @@ export interface Cli {
   readonly colour: boolean;
   /** Width to fit tables into; undefined where standard output is no terminal. */
   readonly columns: number | undefined;
+  /** Standard error is a terminal: a line that updates can be shown. */
+  readonly errorIsTerminal: boolean;
   /** A person can be asked. */
   readonly interactive: boolean;
   readonly ask: (question: string) => Promise<string>;
@@ -50,6 +69,7 @@ export function realCli(daemon: DaemonParts): Cli {
     error: (text) => void process.stderr.write(text),
     colour: process.stdout.isTTY === true && !environment["NO_COLOR"] && environment["TERM"] !== "dumb",
     columns: process.stdout.isTTY === true ? process.stdout.columns : undefined,
+    errorIsTerminal: process.stderr.isTTY === true && environment["TERM"] !== "dumb",
     interactive: process.stdin.isTTY === true && process.stdout.isTTY === true,
     ask: askTerminal,
     environment,

@@ -1,7 +1,7 @@
 /** What is legal in a config but probably not meant. Each function reads one key's value; none refuses anything. */
 import { untilMs } from "../core/exception.ts";
 import { nearest } from "./nearest.ts";
-import { type Path, printable } from "./problem.ts";
+import { excerpt, type Path } from "./problem.ts";
 
 export interface Advice {
   readonly severity: "warning" | "info";
@@ -70,7 +70,7 @@ export function adviseExceptions(entries: readonly ExceptionFields[], context: A
       advice.push({
         severity: "warning",
         path: [index, "exe"],
-        message: `every ${entry.exe} is exempt from ${printable(entry.rule)}, an intruder's too`,
+        message: `every ${entry.exe} is exempt from ${excerpt(entry.rule)}, an intruder's too`,
         remedy: "Add args, parent, user or peer.",
       });
     }
@@ -85,7 +85,7 @@ export function adviseTrustedProcesses(names: readonly string[]): readonly Advic
         {
           severity: "warning",
           path: [index],
-          message: `${printable(name)} is neither a name nor an absolute path and will never match`,
+          message: `${excerpt(name)} is neither a name nor an absolute path and will never match`,
           remedy: "Write the program's name, or its path from / on.",
         },
       ];
@@ -95,7 +95,7 @@ export function adviseTrustedProcesses(names: readonly string[]): readonly Advic
         {
           severity: "warning",
           path: [index],
-          message: `this path exempts whatever ${printable(name)} runs, an intruder's shell too`,
+          message: `this path exempts whatever ${excerpt(name)} runs, an intruder's shell too`,
           remedy: "Write an entry in EXCEPTIONS with args, parent, user or peer instead.",
         },
       ];
@@ -125,7 +125,7 @@ function unknownRule(name: string, path: Path, context: AdviceContext): readonly
     {
       severity: "warning",
       path,
-      message: `no rule is called ${printable(name)}`,
+      message: `no rule is called ${excerpt(name)}`,
       remedy: meant === undefined ? "`algo-monitor rules list` prints the names." : `Did you mean ${meant}?`,
     },
   ];

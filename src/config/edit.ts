@@ -8,7 +8,7 @@ import { decodeConfig, withoutMark } from "./encoding.ts";
 import { readBounded, writeAtomically } from "./file.ts";
 import { appendElement, appendMember, type Layout, layoutOf, removeElement, replaceValue } from "./json_text.ts";
 import { parseConfig } from "./load.ts";
-import { formatProblem, keyText, type Path, type Problem, printable } from "./problem.ts";
+import { excerpt, formatProblem, keyText, type Path, type Problem } from "./problem.ts";
 import { type Exception, KEY_NAMES, keyFacts } from "./schema.ts";
 
 export interface Edit {
@@ -20,7 +20,7 @@ export interface Edit {
 export function setKey(text: string, keyPath: Path, value: unknown): Result<Edit> {
   const name = String(keyPath[0] ?? "");
   if (!KEY_NAMES.includes(name))
-    return fail("invalid", `no config key is called ${printable(name)}`, "See `algo-monitor config explain`.");
+    return fail("invalid", `no config key is called ${excerpt(name)}`, "See `algo-monitor config explain`.");
   if (value === undefined) return fail("invalid", `no value was given for ${keyText(keyPath)}`);
   return edited(text, keyPath, (body, layout) => {
     for (let length = 0; length <= keyPath.length; length++) {
@@ -115,7 +115,7 @@ export function valueFromText(text: string): Result<unknown> {
   if (node !== undefined && errors.length === 0) return ok(plain(node));
   if (!/^\s*[[{"]/.test(text)) return ok(text);
   const remedy = 'Put it in single quotes for the shell, for example \'["ALERT", "ERROR"]\'.';
-  return fail("invalid", `${printable(text)} is not JSON`, remedy);
+  return fail("invalid", `${excerpt(text)} is not JSON`, remedy);
 }
 
 /** Runs one edit between two looks of the parser. */

@@ -1,7 +1,7 @@
 /** A refusal of the schema -> what an operator reads: what is there, what may be there, what to do. Pure. */
 import type * as z from "zod";
 import { nearest } from "./nearest.ts";
-import { printable, valueText } from "./problem.ts";
+import { excerpt, valueText } from "./problem.ts";
 
 export interface IssueText {
   readonly message: string;
@@ -40,7 +40,7 @@ export function issueText(issue: z.core.$ZodIssue, value: unknown): IssueText {
     case "not_multiple_of":
     case "invalid_union":
     case "invalid_element":
-      return { message: `${shown}: ${printable(issue.message, 200)}`, remedy: "" };
+      return { message: `${shown}: ${excerpt(issue.message, 200)}`, remedy: "" };
   }
 }
 

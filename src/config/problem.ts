@@ -1,4 +1,7 @@
 /** What is wrong in a config file, where, and what to do about it; and the text an operator reads of it. */
+import { printable } from "../core/printable.ts";
+
+const EXCERPT_CHARACTERS_MAX = 80;
 
 export type ProblemSeverity = "error" | "warning" | "info";
 
@@ -33,25 +36,19 @@ export function keyText(path: Path): string {
   let text = "";
   for (const part of path) {
     if (typeof part === "number") text += `[${part}]`;
-    else text += `${text === "" ? "" : "."}${printable(part)}`;
+    else text += `${text === "" ? "" : "."}${excerpt(part)}`;
   }
   return text;
 }
 
 /** A value as an operator may see it: JSON, bounded, nothing a terminal would obey. */
 export function valueText(value: unknown): string {
-  return printable(JSON.stringify(value) ?? "nothing");
+  return excerpt(JSON.stringify(value) ?? "nothing");
 }
 
-/** Control, format and unassigned characters escaped (a config may come from anywhere), at most `lengthMax` characters. */
-export function printable(text: string, lengthMax = 80): string {
-  const characters = [...text.slice(0, lengthMax * 2)];
-  const cut = characters.length > lengthMax || text.length > lengthMax * 2;
-  const shown = characters.slice(0, lengthMax).map((character) => {
-    if (!/[\p{C}\u2028\u2029]/u.test(character)) return character;
-    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
-  });
-  return cut ? `${shown.join("")}...` : shown.join("");
+/** A name or text out of a config (which may come from anywhere), short enough for a sentence. */
+export function excerpt(text: string, charactersMax = EXCERPT_CHARACTERS_MAX): string {
+  return printable(text, charactersMax);
 }
 
 /** Turns offsets of one text into lines and columns. Line ends are \n, \r\n and a lone \r, as editors count them. */

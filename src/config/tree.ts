@@ -5,7 +5,7 @@
  */
 import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { CONFIG_SIZE_BYTES_MAX, TOO_LARGE } from "./encoding.ts";
-import { type Path, type Problem, printable } from "./problem.ts";
+import { excerpt, type Path, type Problem } from "./problem.ts";
 
 const CONFIG_DEPTH_MAX = 32;
 
@@ -169,9 +169,9 @@ function reportPairs(text: string, pair: Pair, report: Report): void {
           .slice(pair.arrayOffset + 1, end)
           .trim()
           .replaceAll(/\s+/g, " ");
-  const name = pair.owner === "" ? "" : `"${printable(pair.owner)}": `;
+  const name = pair.owner === "" ? "" : `"${excerpt(pair.owner)}": `;
   const message = "names with values stand in braces, not in brackets; the file does not parse";
-  report("error", pair.arrayOffset, pair.owner, message, `Write ${name}{${printable(inner, 300)}}.`);
+  report("error", pair.arrayOffset, pair.owner, message, `Write ${name}{${excerpt(inner, 300)}}.`);
 }
 
 function closingBracket(text: string, from: number): number | undefined {
@@ -195,7 +195,7 @@ interface Complaint {
 function syntaxComplaint(text: string, error: ParseError | undefined): Complaint {
   if (error === undefined) return { message: "the file holds no value", remedy: "Write {} for all defaults." };
   const found = text.slice(error.offset, error.offset + Math.max(1, Math.min(error.length, 24)));
-  const near = found.trim() === "" ? "the end of the file" : printable(found);
+  const near = found.trim() === "" ? "the end of the file" : excerpt(found);
   const code = printParseErrorCode(error.error);
   const said = SYNTAX[code] ?? { message: `${code} at`, remedy: "" };
   return {

@@ -102,6 +102,36 @@ describe("a process of this machine", () => {
     expect(view.scriptOf(process)).toMatchObject(expected);
   });
 
+  const BY_NAME = ["bash", "/usr/bin/env"];
+
+  test("in a mount namespace of its own runs an installed script only where it sees the very file", async () => {
+    const verified = async (pid: number) => {
+      const view = await contextWith().update(
+        swept(BY_NAME, { ref: { pid, startedAtTicks: 1 }, namespaces: ELSEWHERE }),
+      );
+      const process = view.processes.get(pid);
+      const script = process === undefined ? undefined : view.scriptOf(process);
+      return script?.kind === "file" ? script.verified : undefined;
+    };
+    expect(await verified(globalThis.process.pid)).toBe(true);
+    // Nobody can say what a process sees that is gone.
+    expect(await verified(2 ** 22 + 1)).toBe(false);
+    const unshare = Bun.which("unshare");
+    if (globalThis.process.getuid?.() !== 0 || unshare === null) return;
+    const bound = Bun.spawn(
+      [unshare, "-m", "sh", "-c", "mount --bind /etc/hostname /usr/bin/env && echo ready && exec sleep 60"],
+      { stdout: "pipe", stderr: "ignore" },
+    );
+    try {
+      const first = await bound.stdout.getReader().read();
+      // Where mounts are forbidden there is nothing to see.
+      if (first.done) return;
+      expect(await verified(bound.pid)).toBe(false);
+    } finally {
+      bound.kill("SIGKILL");
+    }
+  });
+
   test("whose file was deleted, with another of root in its place, was upgraded", async () => {
     const file = { ...shellFile(), inode: 1, deleted: true };
     expect((await viewOf(swept(["bash"], { executable: file }))).process.executable?.replaced).toBe(true);

@@ -100,6 +100,7 @@ export function createContext(options: ContextOptions): Context {
       processes,
       descriptors,
       internetSockets: internet,
+      ownerlessSockets: lastSockets.internet.filter((socket) => socket.inode === 0),
       unixSockets: new Map(lastSockets.unix.map((socket) => [socket.inode, socket])),
       listenerPids: sockets.listenerPids,
       unit: unitOf,

@@ -69,6 +69,7 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
     processes,
     descriptors,
     internetSockets: memory.observe(parsed.sockets, descriptors, atMs),
+    ownerlessSockets: parsed.sockets.filter((socket) => socket.inode === 0),
     unixSockets: parsed.unix,
     listenerPids: memory.listenerPids,
     unit: (process) => parsed.units.get(baseName(process.cgroup)),

@@ -13,6 +13,7 @@ export interface ViewParts {
   readonly processes: ReadonlyMap<number, Process>;
   readonly descriptors: ReadonlyMap<number, readonly Descriptor[]>;
   readonly internetSockets: ReadonlyMap<number, InternetSocket>;
+  readonly ownerlessSockets: readonly InternetSocket[];
   readonly unixSockets: ReadonlyMap<number, UnixSocket>;
   /** Pids that listen, or were seen to, on the port a connection was accepted on. */
   readonly listenerPids: (socket: InternetSocket) => readonly number[];
@@ -47,6 +48,8 @@ export function createHostView(parts: ViewParts): HostView {
     descriptors: (process) => descriptors.get(process.ref.pid) ?? [],
     holders: (channel) => holdersOf.get(channel) ?? [],
     internetSocket: (inode) => parts.internetSockets.get(inode),
+    internetSockets: () => parts.internetSockets.values(),
+    ownerlessSockets: parts.ownerlessSockets,
     unixSocket: (inode) => parts.unixSockets.get(inode),
     listenersFor,
     unit: parts.unit,

@@ -1,6 +1,6 @@
 /** IP addresses and networks as numbers, for exact comparison. IPv4-mapped IPv6 counts as IPv4. Pure. */
 
-interface Address {
+export interface Address {
   readonly bits: 32 | 128;
   readonly value: bigint;
 }
@@ -18,6 +18,26 @@ export function inNetwork(address: string, network: string): boolean {
   if (length < 0 || length > right.bits) return false;
   const shift = BigInt(right.bits - length);
   return left.value >> shift === right.value >> shift;
+}
+
+export type Scope = "public" | "private" | "loopback" | "link-local" | "multicast" | "reserved";
+
+/** Who can be at an address. What is no address, and what nobody can be at, is `reserved`. */
+export function scopeOf(text: string): Scope {
+  const address = parseAddress(text);
+  return address === undefined ? "reserved" : scopeOfAddress(address);
+}
+
+export function scopeOfAddress(address: Address): Scope {
+  const found = SCOPES.find(
+    ({ bits, value, length }) =>
+      bits === address.bits && address.value >> BigInt(bits - length) === value >> BigInt(bits - length),
+  );
+  if (found !== undefined) return found.scope;
+  // NAT64 carries an IPv4 address in its last 32 bits (RFC 6052).
+  if (address.bits === 128 && address.value >> 32n === NAT64_PREFIX)
+    return scopeOfAddress({ bits: 32, value: address.value & 0xffffffffn });
+  return "public";
 }
 
 /** Undefined for what is no address. Scopes (`fe80::1%eth0`) are cut off. */
@@ -74,3 +94,47 @@ function groups(text: string): bigint[] | undefined {
   }
   return result;
 }
+
+/** `192.0.2.0`, `2001:db8::`. */
+export function addressText({ bits, value }: Address): string {
+  const size = bits === 32 ? 8n : 16n;
+  const parts: string[] = [];
+  for (let shift = BigInt(bits) - size; shift >= 0n; shift -= size) {
+    const part = (value >> shift) & ((1n << size) - 1n);
+    parts.push(part.toString(bits === 32 ? 10 : 16));
+  }
+  return bits === 32 ? parts.join(".") : parts.join(":").replace(/(?:^|:)0(?::0)+$/, "::");
+}
+
+const NAT64_PREFIX = 0x0064_ff9b_0000_0000_0000_0000n;
+
+/**
+ * IANA's special-purpose registries (RFC 6890). The networks for documentation count as public: nobody has them at home,
+ * and whoever writes them means a stranger.
+ */
+const SCOPES: readonly (Address & { readonly length: number; readonly scope: Scope })[] = (
+  [
+    ["127.0.0.0/8", "loopback"],
+    ["::1/128", "loopback"],
+    ["10.0.0.0/8", "private"],
+    ["172.16.0.0/12", "private"],
+    ["192.168.0.0/16", "private"],
+    ["100.64.0.0/10", "private"],
+    ["fc00::/7", "private"],
+    ["fec0::/10", "private"],
+    ["169.254.0.0/16", "link-local"],
+    ["fe80::/10", "link-local"],
+    ["224.0.0.0/4", "multicast"],
+    ["ff00::/8", "multicast"],
+    ["0.0.0.0/8", "reserved"],
+    ["192.0.0.0/24", "reserved"],
+    ["198.18.0.0/15", "reserved"],
+    ["240.0.0.0/4", "reserved"],
+    ["::/128", "reserved"],
+    ["100::/64", "reserved"],
+  ] as const
+).flatMap(([network, scope]) => {
+  const [text = "", length = "0"] = network.split("/");
+  const address = parseAddress(text);
+  return address === undefined ? [] : [{ ...address, length: Number(length), scope }];
+});

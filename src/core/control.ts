@@ -3,7 +3,18 @@
  * The control socket speaks it now, the HTTP API later; both hand the caller to the same handlers.
  * Everything here survives JSON: no bigint, no undefined, no Map.
  */
+import type {
+  ConnectionsParams,
+  ConnectionsReport,
+  FilesStarted,
+  ProcessesParams,
+  ProcessesReport,
+  ProcessParams,
+  ProcessReport,
+  SessionsReport,
+} from "./control_views.ts";
 import type { ExceptionEntry } from "./exception.ts";
+import type { FilesStatus } from "./files.ts";
 import type { Finding, Level, Severity } from "./nouns.ts";
 import { severityOf } from "./nouns.ts";
 import type { ProcessRef } from "./process.ts";
@@ -41,6 +52,15 @@ export interface Methods {
   set_alert_status: { readonly params: AlertStatusParams; readonly result: AlertStatusReport };
   selftest: { readonly params: SelftestParams; readonly result: SelftestReport };
   config_edited: { readonly params: ConfigEditedParams; readonly result: ReloadReport };
+  processes: { readonly params: ProcessesParams; readonly result: ProcessesReport };
+  process: { readonly params: ProcessParams; readonly result: ProcessReport };
+  connections: { readonly params: ConnectionsParams; readonly result: ConnectionsReport };
+  sessions: { readonly params: NoParams; readonly result: SessionsReport };
+  files: { readonly params: NoParams; readonly result: FilesStatus };
+  /** A round over the files now. */
+  scan_files: { readonly params: NoParams; readonly result: FilesStarted };
+  /** Every file is read again, whatever its times say. */
+  verify_files: { readonly params: NoParams; readonly result: FilesStarted };
 }
 
 export type MethodName = keyof Methods;
@@ -195,6 +215,10 @@ export interface StatusReport {
   readonly counts: StatusCounts;
   readonly store: StoreStatus;
   readonly outputs: readonly OutputStatus[];
+  /** Absent where nothing watches files. */
+  readonly files?: FilesStatus;
+  /** Logins there are now; absent where nobody looks. */
+  readonly sessions?: number;
   readonly self: SelfUsage;
 }
 
@@ -210,7 +234,7 @@ export interface ScannerStatus {
   readonly scans: number;
   /** Scans that took longer than their interval. */
   readonly overruns: number;
-  /** Processes or sockets the last one saw. */
+  /** Processes, sockets, files or sessions that the last one saw. */
   readonly items: number;
   /** Why it does not run, where it does not. */
   readonly skippedReason?: string;
@@ -261,6 +285,9 @@ export interface OutputStatus {
   readonly sent: number;
   readonly failed: number;
   readonly lastFault?: string;
+  /** Of those that leave the host: waiting to be delivered, and summed up instead of sent one by one. */
+  readonly waiting?: number;
+  readonly heldBack?: number;
 }
 
 export interface SelfUsage {

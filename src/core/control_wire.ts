@@ -4,6 +4,7 @@
  */
 import type { Caller, Handlers, MethodName, Methods } from "./control.ts";
 import { ALERT_STATUSES, PAUSE_MINUTES_MAX, SCANNER_NAMES } from "./control.ts";
+import { PROCESS_ORDERS, VIEW_ROWS_MAX } from "./control_views.ts";
 import type { Fault, FaultKind, Result } from "./result.ts";
 import { fail, ok } from "./result.ts";
 
@@ -57,6 +58,25 @@ const PARAMS: { readonly [M in MethodName]: Check<Methods[M]["params"]> } = {
     {},
   ),
   config_edited: record({ key: text(1, TEXT_MAX), value: text(1, TEXT_MAX) }, {}),
+  processes: record(
+    {},
+    {
+      unknown: flag,
+      kernel: flag,
+      user: text(1, 64),
+      sort: oneOf(PROCESS_ORDERS),
+      limit: whole(1, VIEW_ROWS_MAX),
+    },
+  ),
+  process: record({ pid: whole(1, 2 ** 31) }, {}),
+  connections: record(
+    {},
+    { listening: flag, all: flag, pid: whole(1, 2 ** 31), public: flag, limit: whole(1, VIEW_ROWS_MAX) },
+  ),
+  sessions: record({}, {}),
+  files: record({}, {}),
+  scan_files: record({}, {}),
+  verify_files: record({}, {}),
 };
 
 export const METHOD_NAMES: readonly MethodName[] = methodNames();
@@ -165,6 +185,10 @@ export function whole(min: number, max: number): Check<number> {
     if (value < min || value > max) return fail("invalid", `${place} must be between ${min} and ${max}`);
     return ok(value);
   };
+}
+
+function flag(value: unknown, place: string): Result<boolean> {
+  return typeof value === "boolean" ? ok(value) : fail("invalid", `${place} must be true or false`);
 }
 
 export function oneOf<const T extends string>(names: readonly T[]): Check<T> {

@@ -100,6 +100,10 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "process.hash.sha256", type: "string" },
   { name: "process.package.name", type: "string" },
   { name: "process.package.state", type: "string" },
+  // Of a program nobody vouches for: container, own-home (a person's own file, run by that person), elsewhere.
+  { name: "unknown.origin", type: "string" },
+  // Digest, directory or container: repeats are one alert.
+  { name: "unknown.fold", type: "string" },
   // Files. `file.changes`: created, deleted, content, mode, owner, group, type, inode, target, truncated.
   { name: "file.path", type: "string", sigma: ["TargetFilename"] },
   { name: "file.directory", type: "string" },
@@ -149,9 +153,23 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "session.network", type: "string" },
   { name: "session.new_network", type: "boolean" },
   { name: "session.service_account", type: "boolean" },
+  // started, ended.
+  { name: "session.state", type: "string" },
+  // Address or host; `this host` for a local login.
+  { name: "session.origin", type: "string" },
+  // In words: `sshd by publickey on pts/0`.
+  { name: "session.access", type: "string" },
+  // In words: `1 h 5 min`.
+  { name: "session.lasted", type: "string" },
+  // Of the address, as peer.scope; absent where there is no address.
+  { name: "session.scope", type: "string" },
+  { name: "session.first_remote", type: "boolean" },
+  { name: "session.shell_disabled", type: "boolean" },
   // systemd units.
   { name: "unit.name", type: "string" },
   { name: "unit.result", type: "string" },
+  // started, stopped, failed.
+  { name: "unit.state", type: "string" },
   // The host's own load.
   { name: "host.resource", type: "string" },
   { name: "host.used", type: "float" },
@@ -159,6 +177,7 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "host.unit", type: "string" },
   { name: "host.device", type: "string" },
   { name: "host.sustained_seconds", type: "integer" },
+  { name: "host.over", type: "boolean" },
   // What the site's own lists say. `pattern.key` is the config key.
   { name: "pattern.key", type: "string" },
   { name: "pattern.text", type: "string" },
@@ -171,11 +190,15 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "account.own_login", type: "boolean" },
   // peer.scope: public, private, loopback, link-local, multicast, reserved.
   { name: "peer.scope", type: "string" },
+  // The main process of an installed unit, or another of the same file.
+  { name: "process.unit_program", type: "boolean" },
   { name: "listener.scope", type: "string" },
   { name: "listener.port_listed", type: "boolean" },
   { name: "listener.port_name", type: "string" },
   { name: "listener.owner_verified", type: "boolean" },
   { name: "listener.unit_main", type: "boolean" },
+  // The port, or `ephemeral` where the kernel chose it: repeats of one listener are one alert.
+  { name: "listener.fold", type: "string" },
   { name: "tor.kind", type: "string" },
   { name: "indicator.type", type: "string" },
   { name: "indicator.value", type: "string" },

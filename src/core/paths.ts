@@ -9,6 +9,12 @@ export interface Paths {
   readonly siteRulesDirectory: string;
   readonly logsDirectory: string;
   readonly databaseFile: string;
+  /** What the files of PROTECTED_DIRECTORIES were like. */
+  readonly filesDatabaseFile: string;
+  /** Which logins were told already. */
+  readonly sessionsFile: string;
+  /** Notices that wait for a place off the host. */
+  readonly spoolDirectory: string;
   readonly runDirectory: string;
   readonly controlSocket: string;
 }
@@ -24,6 +30,9 @@ export function pathsOf(environment: Readonly<Record<string, string | undefined>
     siteRulesDirectory: `${home}/rules.d`,
     logsDirectory: `${home}/logs`,
     databaseFile: `${home}/algo-monitor.db`,
+    filesDatabaseFile: `${home}/files.db`,
+    sessionsFile: `${home}/sessions.json`,
+    spoolDirectory: `${home}/spool`,
     runDirectory: run,
     controlSocket: `${run}/control.sock`,
   };

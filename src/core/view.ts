@@ -65,6 +65,9 @@ export interface HostView {
   /** Who holds an end of a channel, of all processes. */
   holders(channel: string): readonly Holder[];
   internetSocket(inode: number): InternetSocket | undefined;
+  /** All of them, directions settled; those that no process owns (inode 0: half open, closing) are in `ownerlessSockets`. */
+  internetSockets(): Iterable<InternetSocket>;
+  readonly ownerlessSockets: readonly InternetSocket[];
   unixSocket(inode: number): UnixSocket | undefined;
   /** The listening socket that a connection was accepted on, where it still exists or was seen before, with its holders. */
   listenersFor(socket: InternetSocket): readonly Process[];

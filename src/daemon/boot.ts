@@ -17,6 +17,7 @@ import { createAnnouncer } from "./announcer.ts";
 import { startControlServer } from "./control.ts";
 import { openCrashGuard } from "./crash_guard.ts";
 import { createDegradations } from "./degradations.ts";
+import { createEyes, type Eyes } from "./eyes.ts";
 import { createGuard } from "./guard.ts";
 import { createHandlers } from "./handlers.ts";
 import { createHousekeeping } from "./housekeeping.ts";
@@ -26,8 +27,9 @@ import { createOrders } from "./orders.ts";
 import { createPauses } from "./pauses.ts";
 import { ownProcesses, sessionOf } from "./rehearse.ts";
 import { settleLeftovers } from "./settle.ts";
+import { createSite } from "./site.ts";
 import { catchSignals } from "./stop_signals.ts";
-import { createVoices } from "./voices.ts";
+import { createVoices, graphicalSessions } from "./voices.ts";
 
 export interface DaemonOptions {
   /** Watch only, whatever MODE says. */
@@ -52,8 +54,19 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const ourselves = ownProcesses();
   const own = () => [...ourselves, ...operators.processes()];
   const orders = createOrders({ paths, clock, users, pauses, monitorOnly: options.monitor, own });
-  const notifier = createVoices(paths, clock, orders);
+  let eyes: Eyes | undefined;
+  const notifier = createVoices({
+    paths,
+    clock,
+    orders,
+    graphicalSessions: () => graphicalSessions(eyes?.sessions() ?? []),
+    onFault: (...fault) => degradations.phase(...fault),
+  });
   const degradations = createDegradations(clock, notifier.notify);
+  const site = createSite({
+    config: orders.config,
+    onFault: (part, { message, remedy }) => degradations.note(part, message, remedy ?? "see `algo-monitor doctor`"),
+  });
   const announce = createAnnouncer({ clock, orders, notify: notifier.notify, degradations });
   announce.crashes(crashGuard);
 
@@ -65,13 +78,22 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   await Bun.sleep(crashGuard.startDelayMs);
 
   // The guard.
+  eyes = createEyes({
+    clock,
+    paths,
+    users,
+    config: orders.config,
+    onFault: degradations.note,
+    onNotice: (message) => announce.say("INFO", message),
+  });
   const beforeJudging = settleWhenDue;
   const told = { orders, store, notifier, degradations };
-  const guard = createGuard({ clock, users, ...told, announce, crashGuard, beforeJudging });
+  const guard = createGuard({ clock, users, site, eyes, ...told, announce, crashGuard, beforeJudging });
+  eyes.start();
   guard.supervisor.start();
 
   // The door for operators.
-  const handlers = createHandlers({ clock, paths, startedAtMs, pauses, ...told, ...guard, reload });
+  const handlers = createHandlers({ clock, paths, startedAtMs, pauses, eyes, ...told, ...guard, reload });
   const onFault = degradations.fault("control socket", "the guard goes on; restart the service to get the socket back");
   const control = await startControlServer({
     path: paths.controlSocket,
@@ -89,14 +111,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const watching = orders.watch(configRead);
   const housekeeping = createHousekeeping({
     clock,
-    everySecond: [
-      notifier.tick,
-      endPause,
-      orders.resolvePools,
-      memoryCare,
-      () => announce.partsBack(crashGuard),
-      showStatus,
-    ],
+    everySecond: [notifier.tick, endPause, site.refresh, memoryCare, () => announce.partsBack(crashGuard), showStatus],
     prune: () => store.prune(orders.retention()),
     lastRoundMonotonicMs: guard.supervisor.lastRoundMonotonicMs,
     signOfLife: service.watchdog,
@@ -117,6 +132,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   watching.stop();
   if (control.ok) await control.value.stop();
   await guard.supervisor.stop();
+  await eyes.stop();
   announce.stopping(signalName);
   crashGuard.close();
   store.close();

@@ -1,6 +1,7 @@
 /** A complete set of handlers with fixed answers, for tests of the socket and of the command line. */
 import type { Handlers, RehearsalReport, StatusReport } from "../core/control.ts";
 import { fail, ok } from "../core/result.ts";
+import { viewHandlersFixture } from "./views.fixture.ts";
 
 export const FIXED_NOW_MS = Date.UTC(2026, 2, 14, 12, 0, 0);
 
@@ -74,6 +75,7 @@ export function rehearsalFixture(over: Partial<RehearsalReport> = {}): Rehearsal
 
 export function handlersFixture(over: Partial<Handlers> = {}): Handlers {
   return {
+    ...viewHandlersFixture(),
     version: async () => ok({ version: "0.1.0", commit: "abc1234" }),
     status: async () => ok(statusFixture()),
     reload: async () => ok({ changed: true, rulesChanged: false, configGeneration: 4, problems: [] }),

@@ -83,7 +83,7 @@ const ANSWERS: readonly (readonly [string, string, unknown])[] = [
   [
     "refuses an unknown scanner",
     request("scan", { scanner: "files" }),
-    fault("invalid", "params.scanner must be one of processes, network"),
+    fault("invalid", "params.scanner must be one of processes, network, filesystem, sessions, host"),
   ],
   [
     "refuses trust in nothing",

@@ -31,7 +31,7 @@ export function createSite(config: object = { MODE: "enforce" }): Site {
   mkdirSync(paths.runDirectory, { mode: 0o700 });
   cpSync(join(ROOT, "rules"), paths.rulesDirectory, { recursive: true });
   writeFileSync(paths.configFile, JSON.stringify(config), { mode: 0o600 });
-  const cli = { paths, uid: 0, user: "alice", pid: process.pid };
+  const cli = { paths, uid: 0, user: "alice", pid: process.pid, procRoot: "/proc" };
   return {
     paths,
     ask: (method, params) => askDaemon(cli, method, params),

@@ -8,17 +8,19 @@ import type { Clock } from "../core/clock.ts";
 import type { ScannerName } from "../core/control.ts";
 import { createKillBudget, type KillBudget } from "../decision/budget.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
+import { fileIndicatorDrafts } from "../detection/detectors/indicators.ts";
+import { createHints } from "../detection/site/hints.ts";
 import type { Users } from "../host/users.ts";
 import type { Notifier } from "../notify/notifier.ts";
-import { createNetworkScanner } from "../sources/network.ts";
-import { createProcessScanner } from "../sources/processes.ts";
 import type { Store } from "../store/types.ts";
 import type { Announcer } from "./announcer.ts";
 import { type CrashGuard, guardDetector, guardScanner, scannerPart } from "./crash_guard.ts";
 import type { Degradations } from "./degradations.ts";
+import type { Eyes } from "./eyes.ts";
 import { allDetectors, hostContext } from "./head.ts";
 import type { Orders } from "./orders.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
+import type { LiveSite } from "./site.ts";
 import { createSupervisor, type ScannerSettings, type Supervisor } from "./supervisor.ts";
 import { hands, tellerOf } from "./voices.ts";
 
@@ -26,6 +28,8 @@ export interface GuardParts {
   readonly clock: Clock;
   readonly users: Users;
   readonly orders: Orders;
+  readonly site: LiveSite;
+  readonly eyes: Eyes;
   readonly store: Store;
   readonly notifier: Notifier;
   readonly degradations: Degradations;
@@ -45,21 +49,24 @@ export interface Guard {
 }
 
 export function createGuard(parts: GuardParts): Guard {
-  const { clock, orders, degradations, announce, crashGuard } = parts;
+  const { clock, orders, site, eyes, degradations, announce, crashGuard } = parts;
   const context = hostContext({
     clock,
     users: parts.users,
-    trustedProcesses: () => orders.config().TRUSTED_SYSTEM_PROCESSES,
+    trustedProcesses: site.trustedProcesses,
+    hints: createHints(site.processes),
+    identity: eyes.identify,
     onFault: (message) => degradations.note("units", message, "systemctl status; it is asked again at the next sweep"),
     onNameRefused: ({ name, message }) => announce.say("INFO", message, "health", `trusted name ${name} ${message}`),
   });
   const budget = createKillBudget();
-  const detectors = () => allDetectors(orders.pools).map((detector) => guardDetector(detector, crashGuard));
+  const detectors = () => allDetectors(site).map((detector) => guardDetector(detector, crashGuard));
   const pipeline = createPipeline({
     clock,
     context,
     changes: createChangeWriter(),
     detectors: detectors(),
+    follows: (event) => fileIndicatorDrafts(event, site.indicators()),
     engine: orders.engine,
     policy: orders.policy,
     budget,
@@ -70,8 +77,10 @@ export function createGuard(parts: GuardParts): Guard {
   });
   const supervisor = createSupervisor({
     clock,
-    processes: guardScanner(createProcessScanner(clock, process.pid), crashGuard),
-    network: guardScanner(createNetworkScanner(), crashGuard),
+    processes: guardScanner(eyes.processes, crashGuard),
+    network: guardScanner(eyes.network, crashGuard),
+    others: eyes.others.map((scanner) => guardScanner(scanner, crashGuard)),
+    takeWaiting: eyes.takeWaiting,
     settings: (name) => settingsOf(name, orders, crashGuard),
     judge: async (swept) => {
       orders.refresh();

@@ -10,7 +10,9 @@ import type { Detector } from "../detection/detectors/detector.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import type { Store } from "../store/types.ts";
 import type { Degradations } from "./degradations.ts";
+import type { Eyes } from "./eyes.ts";
 import { trustHandlers } from "./handlers_trust.ts";
+import { viewHandlers } from "./handlers_views.ts";
 import type { Orders } from "./orders.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -28,6 +30,7 @@ export interface HandlerParts {
   readonly store: Store;
   readonly notifier: Notifier;
   readonly supervisor: Supervisor;
+  readonly eyes: Eyes;
   readonly pipeline: Pipeline;
   readonly budget: KillBudget;
   readonly pauses: Pauses;
@@ -81,6 +84,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
       const { pid } = caller;
       return ok(rehearse({ ...last, detectors, engine, policy, caller: pid, sweptBy: "daemon", startedMs, ...only }));
     },
+    ...viewHandlers({ ...parts.eyes, lastSweep: parts.pipeline.last, nowMs: clock.nowMs }),
     ...trustHandlers(parts, audit),
     set_alert_status: async ({ id, status }, caller) => {
       const changed = store.setStatus(id, status, caller.user);

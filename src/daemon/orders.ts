@@ -1,5 +1,5 @@
 /**
- * What is in force: rules, configuration, pools, pause, and the policy and engine made of them. Read and replaced as a
+ * What is in force: rules, configuration, pause, and the policy and engine made of them. Read and replaced as a
  * whole, so that no sweep is judged half by old and half by new orders.
  */
 
@@ -10,13 +10,11 @@ import type { Mode } from "../core/control.ts";
 import type { Paths } from "../core/paths.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { Policy } from "../decision/policy.ts";
-import type { PoolMatcher } from "../detection/detectors/miner.ts";
 import { createEngine, type Engine } from "../detection/engine.ts";
 import type { Users } from "../host/users.ts";
 import type { Retention } from "../store/prune.ts";
 import type { Pauses } from "./pauses.ts";
-import { createArgsMatcher, policyOf, poolMatcherOf, poolNames } from "./policy_of.ts";
-import { createPoolResolver } from "./pool_names.ts";
+import { createArgsMatcher, policyOf } from "./policy_of.ts";
 import { type LoadedRules, readRules, ruleFolders } from "./rule_files.ts";
 
 export interface OrdersParts {
@@ -37,7 +35,6 @@ export interface Orders {
   rules(): LoadedRules;
   engine(): Engine;
   policy(): Policy;
-  pools(): PoolMatcher;
   /** Without regard to a pause. */
   mode(): Mode;
   /** For people: `enforce`, `monitor`, `monitor (paused)`. */
@@ -47,8 +44,6 @@ export interface Orders {
   mayAct(): boolean;
   /** The policy anew, before each sweep: a pause ends, an account appears, a trusted file is replaced. */
   refresh(): void;
-  /** Looks host names of pools up when that is due; call it about once a second. */
-  resolvePools(): void;
   /** Reads rules and configuration again. */
   reload(): ConfigReload;
   /** Tells of each change of the file that was read by itself. */
@@ -68,17 +63,14 @@ export function createOrders(parts: OrdersParts): Orders {
   });
   const config = () => source.current().config;
   const mode = () => (parts.monitorOnly ? "monitor" : config().MODE);
-  const resolver = createPoolResolver(() => poolNames(config().MINING_POOLS));
   let argsMatch = createArgsMatcher();
   let policy = compile();
-  let pools = poolMatcherOf(config().MINING_POOLS, resolver.resolved());
   return {
     config,
     state: () => source.current(),
     rules: () => rules,
     engine: () => engine,
     policy: () => policy,
-    pools: () => pools,
     mode,
     modeText: () => (mode() === "enforce" && pauses.current() !== undefined ? "monitor (paused)" : mode()),
     retention: () => {
@@ -88,9 +80,6 @@ export function createOrders(parts: OrdersParts): Orders {
     mayAct: () => mode() === "enforce" && pauses.current() === undefined,
     refresh: () => {
       policy = compile();
-    },
-    resolvePools: () => {
-      if (resolver.refresh()) pools = poolMatcherOf(config().MINING_POOLS, resolver.resolved());
     },
     reload: () => {
       rules = readRules(folders);
@@ -104,7 +93,6 @@ export function createOrders(parts: OrdersParts): Orders {
     if (read.changed) {
       argsMatch = createArgsMatcher();
       policy = compile();
-      pools = poolMatcherOf(config().MINING_POOLS, resolver.resolved());
     }
     return read;
   }

@@ -92,7 +92,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   async function run(swept: Swept): Promise<HostView> {
     const view = await look(swept);
     let passes = 0;
-    for (const happened of inBatches(derived(swept.events ?? []))) {
+    for (const happened of inBatches(withFollowers(swept.events ?? [], parts.follows))) {
       await pass(view, happened, []);
       if (++passes % PASSES_BEFORE_BREATH === 0) parts.breathe();
     }
@@ -116,14 +116,6 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       if (++passes % PASSES_BEFORE_BREATH === 0) parts.breathe();
     }
     return view;
-  }
-
-  /** Each with what follows from it, such as a changed file that an indicator names. */
-  function* derived(events: readonly EventDraft[]): Generator<EventDraft> {
-    for (const event of events) {
-      yield event;
-      yield* parts.follows(event);
-    }
   }
 
   /** Judges a part of what was seen, acts, records. */
@@ -211,6 +203,14 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (decision.do === "rehearse") store.settle(untouched(decision, clock.nowMs()));
     count(counts, finding, decision, undefined);
     tell.judged({ finding, decision, alertId: folded.alertId, count: folded.count });
+  }
+}
+
+/** Each with what follows from it, such as a changed file that an indicator names. */
+function* withFollowers(events: readonly EventDraft[], follows: PipelineParts["follows"]): Generator<EventDraft> {
+  for (const event of events) {
+    yield event;
+    yield* follows(event);
   }
 }
 

@@ -16,6 +16,7 @@ import type { HostView } from "../core/view.ts";
 import { createKillBudget } from "../decision/budget.ts";
 import type { Policy } from "../decision/policy.ts";
 import { createEngine, type Engine } from "../detection/engine.ts";
+import { createHints } from "../detection/site/hints.ts";
 import { refOf } from "../host/signals.ts";
 import { ancestorsOf } from "../host/system.ts";
 import { createUsers } from "../host/users.ts";
@@ -23,8 +24,9 @@ import { createNetworkScanner } from "../sources/network.ts";
 import { createProcessScanner } from "../sources/processes.ts";
 import { allDetectors, hostContext } from "./head.ts";
 import { type Judged, judge } from "./judge.ts";
-import { createArgsMatcher, policyOf, poolMatcherOf } from "./policy_of.ts";
+import { createArgsMatcher, policyOf } from "./policy_of.ts";
 import { readRules, ruleFolders } from "./rule_files.ts";
+import { createSite } from "./site.ts";
 
 /** Two sweeps this far apart: the second knows how busy everything is. */
 const SETTLE_MS = 1_000;
@@ -40,14 +42,16 @@ export async function rehearseOnce(): Promise<RehearsalReport> {
     lastGoodPath: paths.lastGoodConfigFile,
     clock,
   }).current();
+  const site = createSite({ config: () => config, onFault: () => undefined });
+  await site.ready();
   const context = hostContext({
     clock,
     users,
-    trustedProcesses: () => config.TRUSTED_SYSTEM_PROCESSES,
+    trustedProcesses: site.trustedProcesses,
+    hints: createHints(site.processes),
     onFault: () => undefined,
   });
-  const pools = poolMatcherOf(config.MINING_POOLS, new Map());
-  const detectors = allDetectors(() => pools);
+  const detectors = allDetectors(site);
   const engine = createEngine(readRules(ruleFolders(paths)).rules);
   const policy = policyOf({
     config,

@@ -1,6 +1,8 @@
 /** `status`: everything the running daemon knows of itself, as one document. */
-import type { StatusReport } from "../core/control.ts";
+import type { ScannerStatus, StatusReport } from "../core/control.ts";
+import type { FilesStatus } from "../core/files.ts";
 import { COMMIT, VERSION } from "../core/version.ts";
+import { isLogin } from "../sources/logins.ts";
 import { openReader } from "../store/reader.ts";
 import type { HandlerParts } from "./handlers.ts";
 import { selfUsage } from "./self_usage.ts";
@@ -9,6 +11,7 @@ export async function statusReport(parts: HandlerParts): Promise<StatusReport> {
   const { orders, pauses, pipeline, clock } = parts;
   const state = orders.state();
   const pause = pauses.current();
+  const files = parts.eyes.files();
   const { rules, problems } = orders.rules();
   const { pardoned: _pardoned, ...counts } = pipeline.counts;
   return {
@@ -22,7 +25,9 @@ export async function statusReport(parts: HandlerParts): Promise<StatusReport> {
     configGeneration: state.generation,
     configProblems: state.problems,
     rules: { loaded: rules.length, refused: new Set(problems.map(({ file }) => file)).size },
-    scanners: parts.supervisor.status(),
+    scanners: parts.supervisor.status().map((scanner) => withFiles(scanner, files)),
+    files,
+    sessions: parts.eyes.sessions().filter(isLogin).length,
     budgets: parts.budget.states(state.config.KILL_BUDGET.per_minute, clock.nowMs()),
     degradations: parts.degradations.list(),
     faults: parts.degradations.counts(),
@@ -30,6 +35,16 @@ export async function statusReport(parts: HandlerParts): Promise<StatusReport> {
     store: storeStatus(parts),
     outputs: parts.notifier.status().outputs,
     self: await selfUsage(),
+  };
+}
+
+/** The scanner only begins a round; what it costs is the worker's word. */
+function withFiles(scanner: ScannerStatus, { entries, lastRound }: FilesStatus): ScannerStatus {
+  if (scanner.name !== "filesystem") return scanner;
+  return {
+    ...scanner,
+    items: entries,
+    ...(lastRound === undefined ? {} : { lastTookMs: lastRound.tookMs, medianTookMs: lastRound.tookMs }),
   };
 }
 

@@ -2,13 +2,16 @@
 import { hostname } from "node:os";
 import type { Clock } from "../core/clock.ts";
 import type { Paths } from "../core/paths.ts";
+import type { Session } from "../core/session.ts";
 import { VERSION } from "../core/version.ts";
 import { createJournal } from "../host/journald.ts";
+import { killOwnGroup } from "../host/process_group.ts";
 import { alertsJsonl } from "../notify/alerts_jsonl.ts";
 import { journaldOutput } from "../notify/journald.ts";
 import { logFiles } from "../notify/logfiles.ts";
 import { noticeOf } from "../notify/messages.ts";
 import { createNotifier, type Notifier } from "../notify/notifier.ts";
+import { createOffHostOutputs, type OffHostOptions } from "../notify/off_host.ts";
 import { disconnectPlan } from "../response/disconnect.ts";
 import { killPlan } from "../response/kill.ts";
 import type { Degradations } from "./degradations.ts";
@@ -17,7 +20,16 @@ import type { Actor, Teller } from "./pipeline.ts";
 
 const PIDS_NAMED_MAX = 50;
 
-export function createVoices(paths: Paths, clock: Clock, orders: Orders): Notifier {
+/** What the voices need of parts that start after them. */
+export interface VoiceParts {
+  readonly paths: Paths;
+  readonly clock: Clock;
+  readonly orders: Orders;
+  readonly graphicalSessions: OffHostOptions["graphicalSessions"];
+  readonly onFault: OffHostOptions["onFault"];
+}
+
+export function createVoices({ paths, clock, orders, graphicalSessions, onFault }: VoiceParts): Notifier {
   const directory = paths.logsDirectory;
   const bounds = () => {
     const { log_mb, log_days } = orders.config().RETENTION;
@@ -28,10 +40,26 @@ export function createVoices(paths: Paths, clock: Clock, orders: Orders): Notifi
       journaldOutput({ journal: createJournal() }),
       logFiles({ directory, clock, bounds }),
       alertsJsonl({ directory, clock, hostName: hostname(), version: VERSION, bounds }),
+      ...createOffHostOutputs({
+        clock,
+        settings: () => orders.config().NOTIFICATIONS,
+        home: paths.home,
+        hostName: hostname(),
+        version: VERSION,
+        graphicalSessions,
+        killGroup: killOwnGroup,
+        onFault,
+      }),
     ],
     clock,
     levels: new Set(orders.config().LOG_LEVELS),
   });
+}
+
+/** Who sits at a desktop, each user once. */
+export function graphicalSessions(sessions: readonly Session[]): ReturnType<OffHostOptions["graphicalSessions"]> {
+  const graphical = sessions.filter((session) => session.class === "user" && /^(x11|wayland)$/.test(session.type));
+  return [...new Map(graphical.map(({ uid, user }) => [uid, { uid, user }])).values()];
 }
 
 export function tellerOf(notifier: Pick<Notifier, "notify">, degradations: Degradations, clock: Clock): Teller {

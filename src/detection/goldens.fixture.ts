@@ -5,13 +5,13 @@ import { createChangeWriter } from "../context/events.ts";
 import { hostFixture } from "../context/host.fixture.ts";
 import { allDetectors } from "../daemon/head.ts";
 import { type Judged, type Judgement, judge } from "../daemon/judge.ts";
+import { NO_SITE } from "../daemon/site.ts";
 import { createKillBudget } from "../decision/budget.ts";
 import { policyFixture } from "../decision/policy.fixture.ts";
 import { createEngine } from "./engine.ts";
 import { loadRules } from "./rules.ts";
 
 const RULES = resolve(import.meta.dir, "../../rules");
-const NO_POOLS = { byAddress: () => undefined, byWord: () => undefined };
 
 const engine = createEngine(
   loadRules(
@@ -28,7 +28,7 @@ export function judgeHost(text: string): Judgement {
   return judge({
     view: host.view,
     changes: createChangeWriter().changes(host.view, host.sockets),
-    detectors: allDetectors(() => NO_POOLS),
+    detectors: allDetectors(NO_SITE),
     engine,
     policy: policyFixture(),
     budget: createKillBudget(),

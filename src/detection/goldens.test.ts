@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { severityOf } from "../core/nouns.ts";
 import { allDetectors } from "../daemon/head.ts";
+import { NO_SITE } from "../daemon/site.ts";
 import { judgeHost, verdictsOf } from "./goldens.fixture.ts";
 import { FED, fedBy } from "./logsources.ts";
 
@@ -45,7 +46,7 @@ test("no event of any of these hosts has a field that its logsource does not nam
 });
 
 test("what detectors emit is what logsources name, and each detector's file is in the list", () => {
-  const detectors = allDetectors(() => ({ byAddress: () => undefined, byWord: () => undefined }));
+  const detectors = allDetectors(NO_SITE);
   const emitted = detectors.flatMap((detector) =>
     detector.emits.map((category) => `${category} by detection/detectors/${detector.id}`),
   );

@@ -28,6 +28,7 @@ const NOT_COMMON = new Set([
   "process.hash.sha256",
   "process.package.name",
   "process.package.state",
+  "process.unit_program",
 ]);
 const PROCESS = FIELDS.map((field) => field.name).filter(
   (name) => (name.startsWith("process.") && !NOT_COMMON.has(name)) || name.startsWith("user."),
@@ -95,9 +96,14 @@ export const FED: readonly FedLogSource[] = [
   fed("file_change", undefined, ["sources/filesystem"], FILE),
   fed("file_delete", undefined, ["sources/filesystem"], FILE),
   fed("session", OWN_SERVICE, ["sources/sessions"], [...SESSION, "user.name", "user.id", "source.ip", "process.pid"]),
-  fed("unit", OWN_SERVICE, ["sources/journal"], ["unit.name", "unit.result"]),
+  fed("unit", OWN_SERVICE, ["sources/journal"], ["unit.name", "unit.result", "unit.state"]),
   fed("host", OWN_SERVICE, ["sources/host"], HOST),
-  fed("unknown_process", OWN_SERVICE, ["detection/detectors/unknown_process"], [...PROCESS, ...IDENTITY]),
+  fed(
+    "unknown_process",
+    OWN_SERVICE,
+    ["detection/detectors/unknown_process"],
+    [...PROCESS, ...IDENTITY, "unknown.origin", "unknown.fold"],
+  ),
   fed("name_pattern", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),
   fed("shell_indicator", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),
   fed(
@@ -113,7 +119,7 @@ export const FED: readonly FedLogSource[] = [
     [...PROCESS, "account.service", "account.own_login"],
   ),
   fed("network_pattern", OWN_SERVICE, ["detection/detectors/site_network"], [...PROCESS, ...PEER, ...PATTERN]),
-  fed("remote_port", OWN_SERVICE, ["detection/detectors/site_network"], [...PROCESS, ...PEER]),
+  fed("remote_port", OWN_SERVICE, ["detection/detectors/site_network"], [...PROCESS, ...PEER, "process.unit_program"]),
   fed(
     "listener",
     OWN_SERVICE,

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Event, Fields } from "../core/nouns.ts";
+import { BASE_SCORE, type Event, type Fields } from "../core/nouns.ts";
 import { TACTICS, techniqueOf } from "./attack.ts";
 import { createEngine } from "./engine.ts";
 import { fedBy, sees } from "./logsources.ts";
@@ -93,7 +93,7 @@ describe.each(folders)("$tactic/$name", ({ tactic, name, path }) => {
       expect(match?.reasons.length).toBeGreaterThan(0);
       expect(match?.title).not.toContain("{");
       expect(match?.title).not.toContain("(unknown)");
-      expect(match?.score).toBeGreaterThanOrEqual(30);
+      expect(match?.score).toBeGreaterThanOrEqual(BASE_SCORE[rule?.level ?? "critical"]);
     }
   });
 

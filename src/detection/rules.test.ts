@@ -38,6 +38,31 @@ test("a good rule has everything that the stages after it ask for", () => {
   expect(heavy?.reasons).toEqual(['process.command_line contains "evil": "evil"', 'user.name is "root" (+20)']);
 });
 
+const HINTS: readonly [hints: number, score: number][] = [
+  [0, 70],
+  [1, 75],
+  [3, 85],
+  [5, 85],
+];
+
+test.each(HINTS)("%d hints of the site's lists make a score of %d, and nothing else of a finding", (count, score) => {
+  const parsed = parseRule(RULE, "rules/x/test/rule.yml", "test");
+  if (!parsed.ok) throw new Error(parsed.fault.map(describeRuleProblem).join("\n"));
+  const hints = Array.from({ length: count }, (_, index) => `SUSPICIOUS_PATTERNS p${index}`);
+  const match = parsed.value.matches({ "process.command_line": "evil", "process.hints": hints });
+  expect(match?.score).toBe(score);
+  const told = match?.reasons.filter((reason) => reason.includes("SUSPICIOUS_PATTERNS")) ?? [];
+  expect(told).toEqual(hints.slice(0, 3).map((hint) => `the site's list ${hint} names it (+5)`));
+  expect(parsed.value.matches({ "process.command_line": "good", "process.hints": hints })).toBeUndefined();
+});
+
+test("no hint makes a score of more than 100", () => {
+  const parsed = parseRule(RULE.replace("level: high", "level: critical"), "rules/x/test/rule.yml", "test");
+  const hints = ["A a", "B b", "C c"];
+  const fields = { "process.command_line": "evil", "process.hints": hints };
+  expect(parsed.ok && parsed.value.matches(fields)?.score).toBe(100);
+});
+
 const REFUSED: readonly [name: string, from: string, to: string, says: string][] = [
   [
     "a key of ours that does not exist",

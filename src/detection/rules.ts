@@ -5,6 +5,7 @@ import { BASE_SCORE } from "../core/nouns.ts";
 import { ok, type Result } from "../core/result.ts";
 import { ecsNameOf, fedBy, namesFor, type RuleLogSource } from "./logsources.ts";
 import { type Metadata, type RuleOrigin, readMetadata } from "./metadata.ts";
+import { safeText } from "./safe_text.ts";
 import { ANY_VOCABULARY, compileDetection, type Vocabulary } from "./sigma/detection.ts";
 import { compileExpression, type Expression, explain, type Test } from "./sigma/expression.ts";
 import { EventView } from "./sigma/view.ts";
@@ -118,6 +119,10 @@ function ruleOf(
   };
 }
 
+/** What the site's lists say of a process adds a little to whatever is found of it, and changes nothing else. */
+const HINT_POINTS = 5;
+const HINTS_POINTS_MAX = 15;
+
 /** The reasons and the score of a rule that is known to match. */
 export function weigh(rule: Pick<Rule, "condition" | "weights" | "level">, view: EventView): RuleMatch {
   const reasons = explain(rule.condition, view);
@@ -127,7 +132,15 @@ export function weigh(rule: Pick<Rule, "condition" | "weights" | "level">, view:
     score += weight.points;
     reasons.push(...explain(weight.of, view).map((reason) => `${reason} (+${weight.points})`));
   }
+  const hints = hintsOf(view);
+  score += Math.min(HINTS_POINTS_MAX, hints.length * HINT_POINTS);
+  reasons.push(...hints.map((hint) => `the site's list ${safeText(hint)} names it (+${HINT_POINTS})`));
   return { reasons: [...new Set(reasons)], score: Math.min(100, score) };
+}
+
+function hintsOf(view: EventView): readonly string[] {
+  const hints = view.all()["process.hints"];
+  return Array.isArray(hints) ? hints.slice(0, HINTS_POINTS_MAX / HINT_POINTS).map(String) : [];
 }
 
 /** Of a logsource that nothing feeds every name is taken: there is nothing to compare it with. */

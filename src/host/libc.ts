@@ -56,6 +56,7 @@ export const OPEN = {
   nonBlocking: 0o4000,
   directory: 0o200000,
   noFollow: 0o400000,
+  noAccessTime: 0o1000000,
   closeOnExec: 0o2000000,
   path: 0o10000000,
 } as const;
@@ -63,13 +64,24 @@ export const AT = { currentDirectory: -100, noFollow: 0x100, emptyPath: 0x1000, 
 
 const SYS_LSEEK = 8;
 const SYS_GETDENTS64 = 217; // x86-64, as those around it (arch/x86/entry/syscalls/syscall_64.tbl)
+const SYS_SETPRIORITY = 141;
+const SYS_FADVISE64 = 221;
+const SYS_IOPRIO_SET = 251;
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
+const SYS_OPENAT2 = 437;
+const SYS_CACHESTAT = 451;
 const PATH_BYTES_MAX = 4096;
 
 const encoder = new TextEncoder();
 const pathBytes = new Uint8Array(PATH_BYTES_MAX + 1);
 const pathPointer = pointerTo(pathBytes);
+const RESOLVE_NO_SYMLINKS = 4;
+const howBytes = new Uint8Array(24); // struct open_how of openat2(2)
+const howView = new DataView(howBytes.buffer);
+/** struct cachestat_range (offset, length), then struct cachestat, whose first word counts the pages. */
+const cacheWords = new BigUint64Array(7);
+const cacheBytes = new Uint8Array(cacheWords.buffer);
 const timeBytes = new Uint8Array(16);
 const timeView = new DataView(timeBytes.buffer);
 
@@ -80,6 +92,13 @@ export type Name = string | Pointer;
 export function openAt(directory: number, name: Name, flags: number): number {
   const at = cString(name);
   return at === undefined ? -ERRNO.ENAMETOOLONG : result(libc.openat(directory, at, flags | OPEN.closeOnExec, 0));
+}
+
+/** As `openAt` of an absolute path, refusing symbolic links in all of it (kernel 5.6; -ENOSYS before). */
+export function openWithoutLinks(path: Pointer, flags: number): number {
+  howView.setUint32(0, flags | OPEN.closeOnExec, true);
+  howView.setUint32(16, RESOLVE_NO_SYMLINKS, true);
+  return result(libc.syscall(SYS_OPENAT2, AT.currentDirectory, path, pointerTo(howBytes), howBytes.byteLength));
 }
 
 export function closeDescriptor(descriptor: number): void {
@@ -169,9 +188,38 @@ export function killPid(pid: number, signal: number): number {
   return pid > 1 ? result(libc.kill(pid, signal)) : -ERRNO.EINVAL;
 }
 
+/** kill(2) on the process group that this process leads. */
+export function killGroup(leader: number, signal: number): number {
+  return leader > 1 ? result(libc.kill(-leader, signal)) : -ERRNO.EINVAL;
+}
+
 /** madvise(2) on a range of our own addresses. */
 export function adviseMemory(address: bigint, lengthBytes: bigint, advice: number): number {
   return result(libc.madvise(address, lengthBytes, advice));
+}
+
+/** posix_fadvise(2) on a whole file; 0 or a negative errno. */
+export function adviseFile(descriptor: number, advice: number): number {
+  return result(libc.syscall(SYS_FADVISE64, descriptor, 0, 0, advice));
+}
+
+/** Pages of a file that the page cache holds; all of them where the kernel cannot say (before 6.5). cachestat(2). */
+export function cachedPages(descriptor: number, sizeBytes: number): number {
+  cacheWords.fill(0n);
+  cacheWords[1] = BigInt(sizeBytes);
+  const range = pointerTo(cacheBytes);
+  const said = result(libc.syscall(SYS_CACHESTAT, descriptor, range, pointerBehind(range, 16), 0));
+  return said < 0 ? Number.POSITIVE_INFINITY : Number(cacheWords[2]);
+}
+
+/** setpriority(2) of the calling thread alone; 0 or a negative errno. */
+export function setThreadNice(nice: number): number {
+  return result(libc.syscall(SYS_SETPRIORITY, 0, 0, nice, 0));
+}
+
+/** ioprio_set(2) of the calling thread alone; 0 or a negative errno. */
+export function setThreadIoPriority(priority: number): number {
+  return result(libc.syscall(SYS_IOPRIO_SET, 1, 0, priority, 0));
 }
 
 export function systemConfiguration(name: number): number {

@@ -5,9 +5,9 @@
 import { writeSync } from "node:fs";
 import type { Notice, NoticeKind } from "../core/notice.ts";
 import type { Severity } from "../core/nouns.ts";
+import { printable } from "../core/printable.ts";
 import { fail, ok, type Result } from "../core/result.ts";
 import type { Output } from "./output.ts";
-import { printable } from "./printable.ts";
 
 /** What host/journald.ts gives. */
 export interface JournalPort {

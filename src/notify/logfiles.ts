@@ -1,9 +1,9 @@
 /** The four text logs, one a severity: `[YYYY-MM-DD HH:MM:SS] message` in local time, one notice one line. */
 import type { Clock } from "../core/clock.ts";
 import type { Severity } from "../core/nouns.ts";
+import { printable } from "../core/printable.ts";
 import { type LocalTime, localTime } from "./local_time.ts";
 import type { Output } from "./output.ts";
-import { printable } from "./printable.ts";
 import { type LogBounds, type RotatingFile, rotatingFile } from "./rotating_file.ts";
 
 export interface LogFilesOptions {

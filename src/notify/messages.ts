@@ -3,12 +3,13 @@
  * foreign: each is made printable and bounded here, before it is put into a sentence.
  */
 import { exceptionFor } from "../core/exception.ts";
+import { readableReason } from "../core/field_words.ts";
 import type { Notice, NoticeKind, NoticeSubject } from "../core/notice.ts";
 import type { ActionPlan, Decision, Outcome, Severity, SocketRef } from "../core/nouns.ts";
 import { severityOf } from "../core/nouns.ts";
+import { printable } from "../core/printable.ts";
 import type { ProcessRef } from "../core/process.ts";
 import { unreachable } from "../core/result.ts";
-import { printable } from "./printable.ts";
 
 const NAME_CHARACTERS_MAX = 200;
 const SENTENCE_CHARACTERS_MAX = 600;
@@ -201,7 +202,7 @@ function head(about: NoticeSubject): string {
 }
 
 function why(about: NoticeSubject): string {
-  return about.finding.reasons.length === 0 ? "" : `Why: ${reasonsOf(about.finding.reasons)}`;
+  return about.finding.reasons.length === 0 ? "" : `Why: ${reasonsOf(about.finding.reasons.map(readableReason))}`;
 }
 
 function next(about: NoticeSubject): string {

@@ -270,6 +270,8 @@ function sendSafely(output: Output, notice: Notice): Result<void> {
 
 function statusOf(counter: Counter): OutputStatus {
   const { output, sent, failed, lastFault } = counter;
+  const own = output.status === undefined ? undefined : attempt(output.status);
+  if (own !== undefined) return { name: output.name, ...own };
   return { name: output.name, sent, failed, ...(lastFault === undefined ? {} : { lastFault }) };
 }
 

@@ -1,4 +1,5 @@
 /** One place a notice goes to. The notifier owns filtering, folding and counting; an output only writes. */
+import type { OutputStatus } from "../core/control.ts";
 import type { Notice } from "../core/notice.ts";
 import type { Result } from "../core/result.ts";
 
@@ -11,4 +12,6 @@ export interface Output {
   send(notice: Notice): Result<void>;
   maintain(): void;
   close(): void;
+  /** Of an output that delivers later: what became of it, where `send` only knows that it was taken. */
+  status?(): Omit<OutputStatus, "name">;
 }

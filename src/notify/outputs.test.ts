@@ -25,6 +25,7 @@ import {
   outcomeFixture,
 } from "../core/nouns.fixture.ts";
 import type { Severity } from "../core/nouns.ts";
+import { printable } from "../core/printable.ts";
 import { fail, ok } from "../core/result.ts";
 import { alertsJsonl, ecsDocument, put } from "./alerts_jsonl.ts";
 import { journaldOutput, journalFields, MESSAGE_IDS } from "./journald.ts";
@@ -32,7 +33,6 @@ import { localTime } from "./local_time.ts";
 import { logFiles } from "./logfiles.ts";
 import { noticeOf } from "./messages.ts";
 import type { Output } from "./output.ts";
-import { printable } from "./printable.ts";
 
 let home: string;
 let logs: string;

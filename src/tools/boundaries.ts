@@ -32,7 +32,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   decision: { layers: ["core"], packages: [], node: [] },
   response: { layers: ["core", "host"], packages: [], node: "all" },
   store: { layers: ["core"], packages: [], node: "all" },
-  notify: { layers: ["core"], packages: [], node: "all" },
+  notify: { layers: ["core"], packages: ["node-notifier"], node: "all" },
   cli: { layers: ["core", "config", "host", "detection"], packages: ["commander", "zod"], node: "all" },
   daemon: {
     layers: [
@@ -61,6 +61,11 @@ export const FILE_EXCEPTIONS: readonly { readonly from: string; readonly to: str
   { from: "cli/", to: "daemon/rule_files.ts", reason: "commands must read the rules exactly as the daemon does" },
   { from: "cli/run.ts", to: "daemon/boot.ts", reason: "`run` is the daemon" },
   { from: "cli/scan.ts", to: "daemon/rehearse.ts", reason: "`scan` rehearses by itself when no daemon runs" },
+  {
+    from: "cli/one_shot.ts",
+    to: "daemon/look_once.ts",
+    reason: "`processes`, `connections` and `sessions` look by themselves when no daemon runs",
+  },
   {
     from: "notify/",
     to: "host/journald.ts",

@@ -55,6 +55,8 @@ function compile(outfile: string): void {
       "--compile-exec-argv=--smol",
       ...defines(),
       "src/main.ts",
+      // A thread's entry is found by its path below src/ (files_worker_spawn.ts).
+      "src/daemon/files_worker.ts",
       `--outfile=${outfile}`,
     ],
     { cwd: ROOT, stdout: "pipe", stderr: "pipe" },

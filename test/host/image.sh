@@ -48,7 +48,8 @@ chmod 755 "$tree/usr/sbin/policy-rc.d"
 chroot "$tree" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
   python3 python-is-python3 perl php-cli php-fpm ruby lua5.4 lua-socket nodejs gawk ncat netcat-openbsd netcat-traditional \
   socat openssl tcl curl wget git gcc libc6-dev make busybox expect zsh dash inetutils-telnet sqlite3 rsync tmux screen \
-  xinetd jq apt-utils dpkg-dev file strace psmisc nginx-light redis-server at fakeroot libfaketime >>"$work/log" 2>&1 \
+  xinetd jq apt-utils dpkg-dev file strace psmisc nginx-light redis-server at fakeroot libfaketime \
+  libpam-systemd logrotate man-db sshpass libnotify-bin python3-dbus python3-gi dbus-user-session rpm acl >>"$work/log" 2>&1 \
   || { tail -5 "$work/log" >&2; fail "apt-get install failed"; }
 for unit in nginx redis-server xinetd php8.2-fpm atd apt-daily.timer apt-daily-upgrade.timer; do
   chroot "$tree" systemctl disable "$unit" >/dev/null 2>&1 || true

@@ -38,7 +38,7 @@ afterAll(async () => {
 
 test("the page has its blocks, and none is left unmarked", () => {
   expect(BLOCKS.map((block) => block.name)).toEqual(
-    "install look alerts settle trust pause mode config rules uninstall".split(" "),
+    "install look alerts settle views trust pause mode config rules differences uninstall".split(" "),
   );
   expect([...PAGE.matchAll(/^```sh$/gm)].length).toBe(BLOCKS.length);
   expect(basename(ARCHIVE)).toBe(/tar xzf (\S+)/.exec(PAGE)?.[1] ?? "");
@@ -56,6 +56,7 @@ for (const { name, script } of BLOCKS) {
     const done = await host.exec(`cd /root && set -ex\n${bounded.join("\n")}`, { timeoutMs: 90_000 });
     expect(done.exitCode, `${done.stderr}\n${done.stdout}`).toBe(0);
     if (name === "alerts") expect(done.stdout).toContain("reverse_shell");
+    if (name === "differences") expect(done.stdout).toContain("Killed by default");
   });
 }
 

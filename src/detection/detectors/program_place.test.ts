@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { hostFixture } from "../../context/host.fixture.ts";
 import type { Fields } from "../../core/nouns.ts";
+import { processListsOf } from "../site/process_lists.fixture.ts";
 import { createProgramPlaceDetector } from "./program_place.ts";
 
 const ROWS: readonly [sentence: string, host: string, expected: Fields | "nothing"][] = [
@@ -83,5 +84,27 @@ describe("a borrowed name:", () => {
 
   test("a real kernel thread borrows nothing", () => {
     expect(createProgramPlaceDetector().sweep(hostFixture("pid 50 ppid 2 uid 0 name kworker/0:1").view)).toEqual([]);
+  });
+});
+
+const PREFIXES: readonly [sentence: string, head: string, argv: string, claimed: string | undefined][] = [
+  ["in argv", "exe /home/a/x", `["kcryptd/3"]`, "kcryptd/3"],
+  ["in brackets", "exe /usr/bin/perl", `["[kcryptd/3]"]`, "[kcryptd/3]"],
+  ["in comm, which no file's name can be", "name kcryptd/3 exe /home/a/x", `["x"]`, "kcryptd/3"],
+  ["a name that goes on as a path", "exe /home/a/x", `["kcryptd/../x"]`, undefined],
+  ["a prefix that no kernel thread has", "exe /home/a/x", `["ng serve"]`, undefined],
+  ["a prefix of a directory", "exe /home/a/x", `["bin/x"]`, undefined],
+];
+
+describe("a name with a prefix of TRUSTED_SYSTEM_PATTERNS:", () => {
+  const lists = processListsOf({ TRUSTED_SYSTEM_PATTERNS: ["kcryptd/", "ng ", "bin/"] });
+  test.each(PREFIXES)("%s", (_sentence, head, argv, claimed) => {
+    const events = createProgramPlaceDetector(() => lists).sweep(
+      hostFixture(`pid 50 ppid 1 uid 1000 ${head}\n  argv ${argv}`).view,
+    );
+    const names = events
+      .filter((event) => event.logsource.category === "masquerade")
+      .map((event) => event.fields["process.name_claimed"]);
+    expect(names).toEqual(claimed === undefined ? [] : [claimed]);
   });
 });

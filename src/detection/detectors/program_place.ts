@@ -7,6 +7,7 @@ import { baseName, isHiddenPath } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import { processFields } from "../../core/render.ts";
 import type { HostView } from "../../core/view.ts";
+import { NO_PROCESS_LISTS, type ProcessLists } from "../site/process_lists.ts";
 import { remoteSockets } from "./channels.ts";
 import { type Detector, derived } from "./detector.ts";
 import { createOncePerProcess } from "./new_processes.ts";
@@ -34,12 +35,16 @@ const SYSTEM_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
 const KERNEL_THREAD_NAME =
   /^\[?(kworker|kthreadd|ksoftirqd|migration|rcu_\w+|kswapd\d|khugepaged|watchdogd|kdevtmpfs|jbd2)\b[^\]]*\]?$/;
 
-export function createProgramPlaceDetector(): Detector {
+/** `lists` adds the prefixes of TRUSTED_SYSTEM_PATTERNS that have the form of a kernel thread's name. */
+export function createProgramPlaceDetector(lists: () => ProcessLists = () => NO_PROCESS_LISTS): Detector {
   const once = createOncePerProcess();
   return {
     id: "program_place",
     emits: ["program_place", "masquerade"],
-    sweep: (view) => once.fresh(view).flatMap((process) => [...place(view, process), ...masquerade(view, process)]),
+    sweep: (view) => {
+      const current = lists();
+      return once.fresh(view).flatMap((process) => [...place(view, process), ...masquerade(view, process, current)]);
+    },
   };
 }
 
@@ -63,14 +68,13 @@ function place(view: HostView, process: Process): readonly EventDraft[] {
   ];
 }
 
-function masquerade(view: HostView, process: Process): readonly EventDraft[] {
+function masquerade(view: HostView, process: Process, lists: ProcessLists): readonly EventDraft[] {
   const executable = process.executable;
   // A container's own systemd or cron lies in the right place of its own tree.
   if (executable === undefined || process.ref.pid === 1) return [];
   const shown = process.argv[0] ?? "";
-  const fakesKernelThread =
-    KERNEL_THREAD_NAME.test(shown) ||
-    (shown === "" && process.argv.length > 0 && KERNEL_THREAD_NAME.test(process.name));
+  const kernelName = kernelThreadName(process, shown, lists);
+  const fakesKernelThread = kernelName !== undefined;
   const borrowed = [
     process.name,
     baseName(executable.path),
@@ -81,11 +85,19 @@ function masquerade(view: HostView, process: Process): readonly EventDraft[] {
   if (!fakesKernelThread && inPlace) return [];
   const fields = {
     ...processFields(view, process),
-    "process.name_claimed": fakesKernelThread ? shown || process.name : (borrowed ?? ""),
+    "process.name_claimed": kernelName ?? borrowed ?? "",
     "process.executable_expected": fakesKernelThread ? "a kernel thread runs no file" : (expected ?? []).join(" or "),
     "process.has_network": remoteSockets(view, process).length > 0,
   };
   return [
     derived("masquerade", "system-name-borrowed", process, fields, { actors: [process.ref], relays: [], sockets: [] }),
   ];
+}
+
+/** A file's own name may be `migration`, so the short name counts alone only with a slash, which no file's name has. */
+function kernelThreadName(process: Process, shown: string, lists: ProcessLists): string | undefined {
+  if (KERNEL_THREAD_NAME.test(shown) || lists.claimsKernelThread(shown)) return shown;
+  const { name } = process;
+  if (shown === "" && process.argv.length > 0 && KERNEL_THREAD_NAME.test(name)) return name;
+  return name.includes("/") && lists.claimsKernelThread(name) ? name : undefined;
 }
