@@ -75,10 +75,10 @@ function aide(baselineMs: number): void {
 }
 
 async function round(): Promise<number> {
-  const before = files.status().lastRound;
+  const before = files.status().lastRound?.atMs;
   const startMs = performance.now();
   files.scanner.scan();
-  while (files.status().lastRound === before) await Bun.sleep(2);
+  while (files.status().lastRound?.atMs === before) await Bun.sleep(2);
   const tookMs = performance.now() - startMs;
   await Bun.sleep(10);
   return tookMs;

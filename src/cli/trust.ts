@@ -7,7 +7,7 @@ import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { UntrustReport } from "../core/control.ts";
-import { type ExceptionEntry, exceptionFor, exceptionWarnings, untilMs } from "../core/exception.ts";
+import { type ExceptionEntry, exceptionFor, exceptionWarnings, isNarrowed, untilMs } from "../core/exception.ts";
 import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import { type Answered, asRoot, type JsonOption, paintOf, withJson } from "./action.ts";
@@ -38,7 +38,7 @@ export function trustCommand(cli: Cli): Command {
   const command = new Command("trust")
     .summary("declare an alert's behaviour, or an executable, normal here")
     .description(
-      "With an alert's ID: proposes the narrowest EXCEPTIONS entry that covers it (rule, executable, parent, user, peer), shows what it would have hidden so far, and adds it. With an absolute PATH: adds that executable to TRUSTED_SYSTEM_PROCESSES, after checking that only root can change it.",
+      "With an alert's ID: proposes the narrowest EXCEPTIONS entry that covers it (rule, executable, parent, user, peer; rule and file for a file), shows what it would have hidden so far, and adds it. With an absolute PATH: adds that executable to TRUSTED_SYSTEM_PROCESSES, after checking that only root can change it.",
     )
     .argument("<id|path>", "an alert, or the absolute path of an executable")
     .option("-r, --reason <text>", "why this is normal; kept in the config and the audit trail")
@@ -130,6 +130,13 @@ async function proposeException(cli: Cli, id: string, options: TrustOptions): Pr
       author: cli.user,
       ...(options.until === undefined ? {} : { until: options.until }),
     });
+    if (!isNarrowed(entry))
+      return refuse(
+        "invalid",
+        EXIT.usage,
+        `the alert names no program, file, user or address: an exception would silence ${entry.rule} as a whole`,
+        `if that is meant: sudo algo-monitor config set RULES.${entry.rule} off`,
+      );
     const past = reader.findSimilar(entry.rule);
     if (!past.ok) return { ok: false, fault: asCommandFault(past.fault) };
     return ok({ entry, warnings: exceptionWarnings(entry), hidden: hiddenBy(entry, past.value) });

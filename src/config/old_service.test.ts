@@ -40,6 +40,7 @@ describe("keys of the replaced service", () => {
 
   test("docs/migration.md has each row in these words", () => {
     const page = readFileSync(join(ROOT, "docs/migration.md"), "utf8");
-    for (const { key, did, does } of OLD_KEYS) expect(page).toContain(`| \`${key}\` | ${did.replaceAll("|", "\\|")} | ${does} |`);
+    for (const { key, did, does } of OLD_KEYS)
+      expect(page).toContain(`| \`${key}\` | ${did.replaceAll("|", "\\|")} | ${does} |`);
   });
 });

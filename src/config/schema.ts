@@ -17,6 +17,7 @@ import {
   absolutePath,
   addressOrNetwork,
   directoryGlob,
+  fileGlob,
   list,
   narrowingPattern,
   pattern,
@@ -78,6 +79,9 @@ const exceptionSchema = z
       .exactOptional()
       .meta({ description: "RE2 pattern, searched for in the command line (arguments joined by one space)." }),
     peer: addressOrNetwork.exactOptional().meta({ description: "Remote address or network." }),
+    file: fileGlob
+      .exactOptional()
+      .meta({ description: "The file an alert is about; * stands for part of a name, /** at the end for all below." }),
     until: untilDate
       .exactOptional()
       .meta({ description: "Last day (to its end, local time) or moment it holds. Without it: until removed." }),
@@ -96,7 +100,7 @@ const exceptionSchema = z
   });
 
 /** At least one of these makes an exception narrower than its rule. All given ones must hold. */
-const NARROWING_FIELDS = ["exe", "parent", "user", "args", "peer"] as const;
+const NARROWING_FIELDS = ["exe", "parent", "user", "args", "peer", "file"] as const;
 
 /** Names that are honoured only for a verified file of that name in a system directory (architecture, Trust). */
 const TRUSTED_BY_DEFAULT = (
@@ -193,7 +197,7 @@ const SHAPE = {
     default: [],
     unit: "",
     description:
-      "What a rule shall leave alone. All fields an entry gives must hold; rule and reason are required, and at least one of exe, parent, user, args, peer. `algo-monitor trust ALERT` writes the narrowest entry for an alert.",
+      "What a rule shall leave alone. All fields an entry gives must hold; rule and reason are required, and at least one of exe, parent, user, args, peer, file. `algo-monitor trust ALERT` writes the narrowest entry for an alert.",
     example: [
       {
         rule: "reverse_shell",
@@ -434,7 +438,7 @@ const SHAPE = {
     list(pattern, PATTERNS_MAX),
     site(
       [],
-      "RE2 patterns, looked for once in the name, executable, script and command line of each new process: a WARNING, one for each executable. On verified programs of the system they only raise the score of other findings.",
+      "RE2 patterns, looked for once in the name, executable, script and command line of each new process: a WARNING, one for each executable. A match does not begin in the middle of a word (`mine` is not found in `determine`; `.*mine` is). On verified programs of the system they only raise the score of other findings.",
       ["meterpreter"],
     ),
   ),

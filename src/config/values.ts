@@ -64,6 +64,24 @@ export const directoryGlob = checkedText((text) => {
   return { message: "is not an absolute path", remedy: "Start it with /, for example /usr/bin/." };
 }).meta({ pattern: "^/" });
 
+/** A file, or files: `*` for part of a name, `/**` at the end. At least one component is given. */
+export const fileGlob = checkedText((text) => {
+  const control = controlCharacters(text);
+  if (control !== undefined) return control;
+  if (!text.startsWith("/"))
+    return { message: "is not an absolute path", remedy: "Start it with /, for example /etc/." };
+  const parts = text.slice(1).split("/");
+  if (parts.some((part) => part === "" || part === "." || part === ".."))
+    return {
+      message: "is not in its plain form (a `.`, `..`, doubled or trailing slash)",
+      remedy: "Write one file, /etc/app.conf, or all that is below a directory, /etc/app/**.",
+    };
+  if (parts.some((part, index) => part.includes("**") && !(part === "**" && index === parts.length - 1)))
+    return { message: "has ** in another place than the end", remedy: "Write * for part of a name, /** at the end." };
+  if (!/[^/*]/.test(text)) return { message: "fits every file", remedy: "Name at least one directory." };
+  return undefined;
+}).meta({ pattern: "^/" });
+
 const UNIT = /^[\w:.@\\-]+\.(service|scope|slice|socket|timer|mount|path|swap|device|target|automount)$/;
 
 export const unitName = checkedText((text) => {

@@ -5,6 +5,7 @@ import {
   exceptionFacts,
   exceptionFor,
   exceptionWarnings,
+  isNarrowed,
   matchesException,
   untilMs,
 } from "./exception.ts";
@@ -61,6 +62,15 @@ const MATCHES: readonly (readonly [string, ExceptionEntry, ExceptionFacts, boole
   ["args that the matcher refuses", entry({ args: "nothing" }), FACTS, false],
   ["args without a command line do not hold", entry({ args: "." }), without("commandLine"), false],
   ["an entry that names nothing but the rule covers nothing", { rule: "reverse_shell", reason: "r" }, FACTS, false],
+  ["a file by its path", { rule: "reverse_shell", file: "/etc/a", reason: "r" }, { rule: RULE, file: "/etc/a" }, true],
+  [
+    "a file by a glob",
+    { rule: "reverse_shell", file: "/etc/*.d/**", reason: "r" },
+    { rule: RULE, file: "/etc/a.d/b" },
+    true,
+  ],
+  ["another file", { rule: "reverse_shell", file: "/etc/a", reason: "r" }, { rule: RULE, file: "/etc/b" }, false],
+  ["a file does not cover a process", entry({ file: "/etc/a" }), FACTS, false],
   ["holds through the end of its last day", entry({ until: "2026-03-14" }), FACTS, true],
   ["has ended the day after", entry({ until: "2026-03-13" }), FACTS, false],
   ["holds until a moment", entry({ until: "2099-01-01T00:00:00Z" }), FACTS, true],
@@ -108,7 +118,7 @@ const FIELDS: Fields = {
 };
 
 describe("the entry proposed for a finding", () => {
-  const PROPOSED: readonly (readonly [string, Fields, ExceptionEntry])[] = [
+  const PROPOSED: (readonly [string, Fields, ExceptionEntry])[] = [
     [
       "names all that is known",
       FIELDS,
@@ -137,6 +147,25 @@ describe("the entry proposed for a finding", () => {
       { rule: "reverse_shell", exe: "/x", reason: "r" },
     ],
   ];
+  const FILE: Fields = { "file.path": "/etc/cron.d/x", "file.fold": "/etc/cron.d/x" };
+  PROPOSED.push(
+    ["names the file of a finding about a file", FILE, { rule: "reverse_shell", file: "/etc/cron.d/x", reason: "r" }],
+    [
+      "names the directory of many files that are one alert",
+      { ...FILE, "file.fold": "/etc/cron.d/" },
+      { rule: "reverse_shell", file: "/etc/cron.d/*", reason: "r" },
+    ],
+    [
+      "writes no control characters",
+      { "file.path": "/etc/cron.d/a\n\u001bb" },
+      { rule: "reverse_shell", file: "/etc/cron.d/a*b", reason: "r" },
+    ],
+    [
+      "names no file beside a process",
+      { "process.executable": "/x", "file.path": "/x" },
+      { rule: "reverse_shell", exe: "/x", reason: "r" },
+    ],
+  );
   for (const [name, fields, expected] of PROPOSED) {
     test(name, () => {
       const proposed = exceptionFor(finding(fields), { reason: "r" });
@@ -153,6 +182,13 @@ describe("the entry proposed for a finding", () => {
         false,
       ]);
     }
+  });
+  test("narrows nothing where the finding names nothing, and says so", () => {
+    const proposed = exceptionFor(finding({ "host.resource": "disk" }), { reason: "r" });
+    expect([isNarrowed(proposed), exceptionWarnings(proposed).join()]).toEqual([
+      false,
+      expect.stringContaining("refused"),
+    ]);
   });
   test("carries author and end", () => {
     expect(exceptionFor(finding(FIELDS), { reason: "r", author: "alice", until: "2027-01-01" })).toMatchObject({
@@ -175,6 +211,8 @@ describe("warnings before an entry is accepted", () => {
     ["a file where anybody writes", entry({ exe: "/tmp/x", user: "a" }), /anybody can write/],
     ["every user", entry({ exe: "/opt/agent" }), /every user/],
     ["no executable", { rule: "r", user: "a", reason: "r" }, /names no executable/],
+    ["a file for ever", { rule: "r", file: "/etc/a", reason: "r" }, /every later change/],
+    ["many files", { rule: "r", file: "/etc/**", reason: "r" }, /every file that fits/],
     ["nothing at all", { rule: "r", reason: "r" }, /refused/],
   ];
   for (const [name, given, expected] of WARNED) {

@@ -3,6 +3,7 @@
  * covers one. Pure; the args pattern is matched by whoever calls (patterns never run on the built-in engine).
  */
 import { inNetwork } from "./address.ts";
+import { matchesFileGlob } from "./file_glob.ts";
 import type { Event, Finding, RuleRef } from "./nouns.ts";
 
 /** One element of EXCEPTIONS, with the keys of the config file. All that are given must hold. */
@@ -19,6 +20,8 @@ export interface ExceptionEntry {
   readonly args?: string;
   /** Address or network of the other side. */
   readonly peer?: string;
+  /** Absolute path of the file concerned; `*` stands for part of a name, `/**` at the end for all that is below. */
+  readonly file?: string;
   /** ISO 8601 date (through the end of that local day) or date-time. */
   readonly until?: string;
   readonly reason: string;
@@ -40,6 +43,8 @@ export interface ExceptionFacts {
   readonly userId?: number;
   readonly commandLine?: string;
   readonly peer?: string;
+  /** Where the finding is about a file and not about a process. */
+  readonly file?: string;
 }
 
 /** True where the pattern is found in the command line; false for a pattern that does not compile. */
@@ -47,7 +52,11 @@ export type ArgsMatcher = (pattern: string, commandLine: string) => boolean;
 
 const DEFAULT_REASON = "say here why this is normal";
 
-/** The narrowest entry that covers this finding: rule, executable, parent, user, and the peer where there is one. */
+/**
+ * The narrowest entry that covers this finding: rule, executable, parent, user, and the peer where there is one; of a
+ * finding about a file rule and file, or all files of the directory where so many changed that they are one alert.
+ * Narrows nothing (`isNarrowed`) where the finding is about none of these.
+ */
 export function exceptionFor(finding: Finding, context: ExceptionContext = { reason: DEFAULT_REASON }): ExceptionEntry {
   const facts = exceptionFacts(finding.rule, finding.event);
   const user = facts.userName ?? (facts.userId === undefined ? undefined : String(facts.userId));
@@ -57,10 +66,19 @@ export function exceptionFor(finding: Finding, context: ExceptionContext = { rea
     ...(isPath(facts.parentExecutable) ? { parent: facts.parentExecutable } : {}),
     ...(user !== undefined && user !== "" ? { user } : {}),
     ...(facts.peer !== undefined && facts.peer !== "" ? { peer: facts.peer } : {}),
+    ...(isPath(facts.file) ? { file: fileGlobOf(facts.file, finding.event) } : {}),
     ...(context.until === undefined ? {} : { until: context.until }),
     reason: context.reason,
     ...(context.author === undefined ? {} : { author: context.author }),
   };
+}
+
+/** A config file holds no control characters: what a file's name has of them becomes a star. */
+function fileGlobOf(path: string, event: Event): string {
+  const fold = event.fields["file.fold"];
+  const directory = typeof fold === "string" && fold.length > 1 && fold.endsWith("/") ? fold : undefined;
+  const glob = directory !== undefined && path.startsWith(directory) ? `${directory}*` : path;
+  return glob.replace(/\p{C}+/gu, "*");
 }
 
 export function exceptionFacts(rule: Pick<RuleRef, "id" | "name">, event: Event): ExceptionFacts {
@@ -69,13 +87,15 @@ export function exceptionFacts(rule: Pick<RuleRef, "id" | "name">, event: Event)
     return typeof value === "string" ? value : undefined;
   };
   const uid = event.fields["user.id"] ?? event.fields["process.user.id"];
+  const executable = textOf("process.executable");
   const facts = {
-    executable: textOf("process.executable"),
+    executable,
     parentExecutable: textOf("process.parent.executable"),
     userName: textOf("user.name"),
     userId: typeof uid === "number" ? uid : undefined,
     commandLine: textOf("process.command_line"),
     peer: textOf("peer.ip") ?? textOf("destination.ip"),
+    file: executable === undefined ? textOf("file.path") : undefined,
   };
   return { rule, ...definedOnly(facts) };
 }
@@ -97,6 +117,7 @@ export function matchesException(
   if (entry.parent !== undefined && entry.parent !== facts.parentExecutable) return false;
   if (entry.user !== undefined && !isUser(entry.user, facts)) return false;
   if (entry.peer !== undefined && (facts.peer === undefined || !inNetwork(facts.peer, entry.peer))) return false;
+  if (entry.file !== undefined && (facts.file === undefined || !matchesFileGlob(entry.file, facts.file))) return false;
   if (entry.args !== undefined && (facts.commandLine === undefined || !argsMatch(entry.args, facts.commandLine)))
     return false;
   return true;
@@ -107,7 +128,7 @@ function isUser(user: string, facts: ExceptionFacts): boolean {
 }
 
 export function isNarrowed(entry: ExceptionEntry): boolean {
-  return [entry.exe, entry.parent, entry.user, entry.args, entry.peer].some((value) => value !== undefined);
+  return [entry.exe, entry.parent, entry.user, entry.args, entry.peer, entry.file].some((value) => value !== undefined);
 }
 
 /** The first millisecond at which the entry no longer holds; NaN for what is no date. */
@@ -137,11 +158,17 @@ export function exceptionWarnings(entry: ExceptionEntry): string[] {
     else if (path.startsWith("/memfd:"))
       warnings.push(`${key} names memory, not a file: any program can choose that name`);
   }
+  if (entry.file !== undefined) return [...warnings, ...fileWarnings(entry.file)];
   if (entry.exe === undefined) warnings.push("it names no executable: every program that fits the rest is excepted");
   if (entry.exe !== undefined && INTERPRETER.test(entry.exe) && entry.args === undefined && entry.peer === undefined)
     warnings.push(`${entry.exe} runs whatever it is given: add "args" or "peer" if you can`);
   if (entry.user === undefined) warnings.push("it holds for every user");
   return warnings;
+}
+
+function fileWarnings(glob: string): string[] {
+  if (glob.includes("*")) return [`it holds for every file that fits ${glob}, also one that is put there tomorrow`];
+  return ["it holds for every later change of this file too, an intruder's as well: add --until if this happens once"];
 }
 
 const INTERPRETER =

@@ -123,6 +123,7 @@ function filesSettings(config: Config, paths: Paths): FilesSettings {
       paths.spoolDirectory,
       paths.runDirectory,
       paths.sessionsFile,
+      paths.lastGoodConfigFile,
       `${paths.databaseFile}*`,
       `${paths.filesDatabaseFile}*`,
     ],

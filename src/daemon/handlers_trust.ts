@@ -4,9 +4,9 @@
  */
 import { addException, addToList, editConfigFile, removeException, removeFromList } from "../config/edit.ts";
 import type { Caller, Handlers } from "../core/control.ts";
-import { type ExceptionEntry, exceptionFacts, exceptionFor, matchesException } from "../core/exception.ts";
+import { type ExceptionEntry, exceptionFacts, exceptionFor, isNarrowed, matchesException } from "../core/exception.ts";
 import type { Finding } from "../core/nouns.ts";
-import { ok, type Result } from "../core/result.ts";
+import { fail, ok, type Result } from "../core/result.ts";
 import { openReader } from "../store/reader.ts";
 import type { HandlerParts } from "./handlers.ts";
 
@@ -36,6 +36,12 @@ export function trustHandlers(
         );
       if (standing !== undefined) return trusted(caller, false, { entry: standing }, "covered already");
       const entry = exceptionFor(finding.value, { reason, author: caller.user, ...ending });
+      if (!isNarrowed(entry))
+        return fail(
+          "invalid",
+          `the alert names no program, file, user or address: an exception would silence ${entry.rule} as a whole`,
+          `if that is meant: sudo algo-monitor config set RULES.${entry.rule} off`,
+        );
       const edited = editConfigFile(file, (text) => addException(text, entry));
       return edited.ok ? trusted(caller, edited.value.changed, { entry }, JSON.stringify(entry)) : edited;
     },

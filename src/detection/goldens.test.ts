@@ -50,8 +50,8 @@ test("what detectors emit is what logsources name, and each detector's file is i
   const emitted = detectors.flatMap((detector) =>
     detector.emits.map((category) => `${category} by detection/detectors/${detector.id}`),
   );
-  const named = FED.filter((source) => source.service === "algo-monitor").flatMap((source) =>
-    source.feeders.map((feeder) => `${source.category} by ${feeder}`),
+  const named = FED.flatMap((source) => source.feeders.map((feeder) => `${source.category} by ${feeder}`)).filter(
+    (fed) => fed.includes("detection/detectors/"),
   );
   expect(emitted.sort()).toEqual(named.sort());
   const files = readdirSync(join(import.meta.dir, "detectors")).filter((file) => !file.endsWith(".test.ts"));

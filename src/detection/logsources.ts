@@ -48,7 +48,11 @@ const CONNECTION = [
 const SHELL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("shell."));
 const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
 
-const FILE = FIELDS.map((field) => field.name).filter((name) => name.startsWith("file."));
+/** Who did it stands in the event where somebody saw it; a scan cannot say. */
+const FILE = [
+  ...FIELDS.map((field) => field.name).filter((name) => name.startsWith("file.")),
+  ...["process.pid", "process.executable", "process.command_line", "process.parent.executable", "user.id", "user.name"],
+];
 const SESSION = FIELDS.map((field) => field.name).filter((name) => name.startsWith("session."));
 const HOST = FIELDS.map((field) => field.name).filter((name) => name.startsWith("host."));
 const LISTENER = FIELDS.map((field) => field.name).filter((name) => name.startsWith("listener."));

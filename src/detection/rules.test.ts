@@ -112,7 +112,7 @@ describe("refuses, with file, line and column,", () => {
 });
 
 test("a rule of a logsource that nothing feeds loads, with any field, and says so", () => {
-  const text = RULE.replace("category: process_creation", "category: file_event").replace(
+  const text = RULE.replace("category: process_creation", "category: dns_query").replace(
     "CommandLine",
     "TargetFilename",
   );

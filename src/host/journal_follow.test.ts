@@ -103,7 +103,10 @@ describe("a follower", () => {
 
   test("hands on what is written, counts what is none, and ends its program when it is stopped", async () => {
     const pidFile = join(folder, "pid");
-    const path = script("once", `echo $$ >${pidFile}; echo '{"MESSAGE":"a","__CURSOR":"c1"}'; echo nonsense; exec sleep 60`);
+    const path = script(
+      "once",
+      `echo $$ >${pidFile}; echo '{"MESSAGE":"a","__CURSOR":"c1"}'; echo nonsense; exec sleep 60`,
+    );
     const { entries, faults, follow } = following([path]);
     await until(() => follow.status().dropped === 1);
     expect(entries).toEqual([{ MESSAGE: "a", __CURSOR: "c1" }]);

@@ -98,7 +98,8 @@ async function keepFollowing(state: State): Promise<void> {
       return;
     }
     if (clock.monotonicMs() - startedMs > HEALTHY_MS) waitMs = restartAfterMs;
-    else if (waitMs > restartAfterMs) onFault("the journal is not followed for a while: journalctl keeps ending", REMEDY);
+    else if (waitMs > restartAfterMs)
+      onFault("the journal is not followed for a while: journalctl keeps ending", REMEDY);
     state.status.state = "waiting";
     state.status.restarts++;
     await pause(state, waitMs);

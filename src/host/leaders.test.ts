@@ -29,7 +29,10 @@ describe("the process that leads a login", () => {
 
   test("shows the terminal that its child's program has", async () => {
     // script(1) gives its child a terminal of its own, as sshd does; it stands for sshd's process here.
-    const child = Bun.spawn(["sh", "-c", "script -qfc 'sleep 60' /dev/null; true"], { stdin: "ignore", stdout: "ignore" });
+    const child = Bun.spawn(["sh", "-c", "script -qfc 'sleep 60' /dev/null; true"], {
+      stdin: "ignore",
+      stdout: "ignore",
+    });
     const until = Date.now() + 10_000;
     while (leaders.terminalBelow(child.pid) === "" && Date.now() < until) await Bun.sleep(20);
     expect(leaders.terminalBelow(child.pid)).toMatch(/^pts\/\d+$/);

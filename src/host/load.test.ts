@@ -34,10 +34,15 @@ eth0.7:12 1 0 0 0 0 0 0 34 1 0 0 0 0 0 0
 describe("local filesystems", () => {
   const ROWS: readonly (readonly [string, string, readonly string[]])[] = [
     ["are on disks", "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard", ["/"]],
-    ["may have optional fields and blanks in their path", "36 1 8:1 / /mnt/a\\040b rw shared:7 master:1 - xfs /dev/sdb rw", ["/mnt/a b"]],
+    [
+      "may have optional fields and blanks in their path",
+      "36 1 8:1 / /mnt/a\\040b rw shared:7 master:1 - xfs /dev/sdb rw",
+      ["/mnt/a b"],
+    ],
     ["are not those of the network", "28 27 0:41 / /srv rw - nfs4 server:/srv rw", []],
     ["are not in user land", "29 27 0:42 / /mnt rw - fuse.sshfs a:/b rw", []],
     ["are not in memory", "30 27 0:43 / /tmp rw - tmpfs tmpfs rw", []],
+    ["are not those of the machine around a container", "34 1 254:0 /a /run/host/incoming rw - ext4 /dev/vda rw", []],
     ["are not images that are always full", "31 27 7:1 / /snap/core/1 ro - squashfs /dev/loop1 ro", []],
     ["are not mounted read-only", "32 27 8:2 / /boot ro,relatime - ext4 /dev/sda2 rw", []],
     ["are not read-only as a whole", "33 27 8:3 / /boot rw,relatime - ext4 /dev/sda3 ro,errors=remount-ro", []],

@@ -68,7 +68,8 @@ export function parseLocalMounts(mountinfo: string): readonly string[] {
     const [left = "", right = ""] = line.split(" - ", 2);
     const [, , device = "", , at = "", options = ""] = left.split(" ");
     const [type = "", source = "", superOptions = ""] = right.split(" ");
-    if (!LOCAL_FILESYSTEMS.has(type) || at === "") continue;
+    // Below /run/host a container manager shows parts of the machine around us (systemd's container interface).
+    if (!LOCAL_FILESYSTEMS.has(type) || at === "" || at.startsWith("/run/host/")) continue;
     if (options.split(",").includes("ro") || superOptions.split(",").includes("ro")) continue;
     const path = at.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
     // Subvolumes have a device number each, and share what there is.

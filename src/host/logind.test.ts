@@ -53,7 +53,11 @@ describe("a session file of logind", () => {
     ["with quotes has the text in them", 'SERVICE="gdm-password"\n', { service: "gdm-password" }],
     ["without a leader has none", "LEADER=\n", { leaderPid: 0 }],
     ["with a leader that is no number has none", "LEADER=-1\n", { leaderPid: 0 }],
-    ["on a seat has terminal and seat", "TTY=tty2\nSEAT=seat0\nREMOTE=0\n", { terminal: "tty2", seat: "seat0", remote: false }],
+    [
+      "on a seat has terminal and seat",
+      "TTY=tty2\nSEAT=seat0\nREMOTE=0\n",
+      { terminal: "tty2", seat: "seat0", remote: false },
+    ],
     ["with a very long host is cut", `REMOTE_HOST=${"h".repeat(5000)}\n`, { remoteHost: "h".repeat(1024) }],
   ];
   for (const [name, more, expected] of ROWS)
@@ -70,7 +74,9 @@ describe("a session file of logind", () => {
       return seed >>> 16;
     };
     for (let round = 0; round < 500; round++) {
-      const mixed = [...RECORDED].map((character) => (next() % 20 === 0 ? String.fromCharCode(next() % 300) : character));
+      const mixed = [...RECORDED].map((character) =>
+        next() % 20 === 0 ? String.fromCharCode(next() % 300) : character,
+      );
       const session = parseLogindSession("1", mixed.join(""));
       if (session !== undefined) expect(Number.isSafeInteger(session.startedAtMs + session.uid)).toBe(true);
     }

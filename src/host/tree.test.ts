@@ -11,10 +11,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { createTreeWalker, type TreeEntry, type TreeVisitor } from "./tree.ts";
+import { createTreeWalker } from "./tree.ts";
 import { createTreeHash, highOf, joined, keyOfPath, lowOf } from "./tree_hash.ts";
 import { bytesOfPath, textOfPath } from "./tree_names.ts";
 import { createTreeTable } from "./tree_table.ts";
+import type { TreeEntry, TreeVisitor } from "./tree_types.ts";
 
 let home = "";
 

@@ -1,6 +1,7 @@
 // Walks directories and compares the metadata of every entry with what the table knows; only what differs is handed on.
 // Trusts nothing below a root: links are never followed, also not in the middle of a path, names are bytes, directories vanish.
 // Costs 2 to 3 us an entry, nearly all of it the kernel's statx; no object is made for an entry that did not change.
+import type { Pointer } from "bun:ffi";
 import {
   AT,
   closeDescriptor,
@@ -19,6 +20,7 @@ import { deviceNumber, FILE_TYPE } from "./procfs.ts";
 import { highOf, joined, lowOf, type TreeHash } from "./tree_hash.ts";
 import { createPending } from "./tree_pending.ts";
 import type { TreeTable } from "./tree_table.ts";
+import type { TreeEntry, TreeRoot, TreeVisitor, TreeWalk } from "./tree_types.ts";
 
 /** PATH_MAX without its NUL: what is longer no system call takes as one path. */
 export const PATH_BYTES_MAX = 4095;
@@ -32,70 +34,18 @@ const SLASH = 0x2f;
 const ELOOP = 40;
 const ENOTDIR = 20;
 
-export interface TreeRoot {
-  readonly path: Uint8Array;
-  readonly key: number;
-  /** Of the directory it stands in. */
-  readonly directoryKey: number;
-  /** Handed back with each entry below. */
-  readonly tag: number;
-}
-
-/** One entry that is new or differs. Valid until the visitor has answered; `name` and `path` make copies. */
-export interface TreeEntry {
-  readonly key: number;
-  readonly directoryKey: number;
-  readonly signature: number;
-  readonly tag: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly device: number;
-  readonly inode: number;
-  readonly sizeBytes: number;
-  readonly modifiedUs: number;
-  readonly changedUs: number;
-  /** For openAt and readLinkAt. */
-  readonly descriptor: number;
-  readonly at: Name;
-  name(): Uint8Array;
-  path(): Uint8Array;
-  directoryPath(): Uint8Array;
-  /** The table takes the signature over: the entry is silent until it changes again. */
-  accept(): void;
-}
-
-export interface TreeVisitor {
-  /** Keys of entries that are neither looked at nor entered: excluded files, mount points of other filesystems. */
-  readonly closed: ReadonlySet<number>;
-  /** Keys of the directories that those stand in. */
-  readonly closedIn: ReadonlySet<number>;
-  /** By key of a directory: beginnings of names in it that are left out. */
-  readonly closedPrefixes: ReadonlyMap<number, readonly Uint8Array[]>;
-  /** Directories whose entries get another tag: roots inside of roots. */
-  readonly tags: ReadonlyMap<number, number>;
-  readonly largeBytes: number;
-  differs(entry: TreeEntry): Promise<void> | undefined;
-  unreadable(path: Uint8Array, reason: string): void;
-  /** Called every thousand entries: other work, and whether to stop. */
-  pause(entries: number): Promise<boolean>;
-}
-
-export interface TreeWalk {
-  readonly entries: number;
-  /** Of regular files. */
-  readonly bytes: number;
-  /** Regular files over `largeBytes`. */
-  readonly large: number;
-  readonly directories: number;
-  /** By tag. */
-  readonly entriesByTag: readonly number[];
-  /** False where `pause` broke it off. */
-  readonly finished: boolean;
-}
-
 export interface TreeWalker {
   walk(roots: readonly TreeRoot[], visitor: TreeVisitor): Promise<TreeWalk>;
+}
+
+/**
+ * Opens an absolute path in which no component is a link: -ELOOP where one is. Before kernel 5.6, and where a filter of
+ * system calls does not know openat2, only the last component is held to that.
+ */
+export function openExactly(path: Pointer, flags: number): number {
+  const opened = openWithoutLinks(path, flags | OPEN.noFollow);
+  if (opened !== -ERRNO.ENOSYS && opened !== -ERRNO.EPERM) return opened;
+  return openAt(AT.currentDirectory, path, flags | OPEN.noFollow);
 }
 
 /** One walk at a time: the buffers are shared. */
@@ -212,19 +162,13 @@ export function createTreeWalker(hash: TreeHash, table: TreeTable): TreeWalker {
       prefixes = visitor.closedPrefixes.get(pending.key);
       position = 0;
       filled = 0;
-      descriptor = openCurrent();
+      descriptor = openExactly(currentPointer, OPEN.readOnly | OPEN.directory | OPEN.nonBlocking);
       if (descriptor >= 0) return true;
       // Vanished, or replaced by a link or file since its entry was read: the next round sees what it is now.
       if (descriptor !== -ERRNO.ENOENT && descriptor !== -ENOTDIR && descriptor !== -ELOOP)
         visitor.unreadable(current.slice(0, currentLength), errnoText(descriptor));
     }
     return false;
-  }
-
-  function openCurrent(): number {
-    const flags = OPEN.readOnly | OPEN.directory | OPEN.noFollow | OPEN.nonBlocking;
-    const opened = openWithoutLinks(currentPointer, flags);
-    return opened === -ERRNO.ENOSYS ? openAt(AT.currentDirectory, currentPointer, flags) : opened;
   }
 
   /** The next part of the directory; false at its end. */

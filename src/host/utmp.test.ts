@@ -38,7 +38,7 @@ describe("utmp records", () => {
       user: "alice",
       host: "10.77.1.1",
       address: "10.77.1.1",
-      atMs: 1_795_184_769_731,
+      atMs: 1_795_184_769_783,
     });
   });
 

@@ -33,7 +33,7 @@ export function severityOf(row: FindingRow): "ALERT" | "WARNING" | "INFO" {
 export async function findingRows(host: Host, where = "1"): Promise<readonly FindingRow[]> {
   const column = (name: string, path: string): string => `json_extract(json, '$.${path}') AS ${name}`;
   const query = `SELECT alert_id AS alert, pid, executable, rule_name AS rule, ${column("level", "level")},
-    ${column("category", "event.category")}, ${column("key", 'event.fields."pattern.key"')},
+    ${column("category", "event.logsource.category")}, ${column("key", 'event.fields."pattern.key"')},
     ${column("path", 'event.fields."file.path"')}, ${column("title", "title")}
     FROM finding_rows WHERE ${where} ORDER BY seq`;
   // Through a file: titles hold whatever a command line held.

@@ -14,10 +14,10 @@ export async function startOldService(host: Host): Promise<void> {
   await host.must(`
     systemctl disable --now --quiet algo-monitor 2>/dev/null
     rm -rf ${HOME} ${UNIT} ${UNIT}.d ${EXECUTABLE} && mkdir -p ${HOME}/logs ${UNIT}.d
-    cp /opt/old_service/algo-monitor.py /opt/old_service/config.json ${HOME}/
+    cp /opt/old_service/program.py ${PROGRAM} && cp /opt/old_service/config.json ${HOME}/
     echo 'what it wrote before' >${HOME}/logs/alert.log
     chown -R alice:alice ${HOME} && chmod 755 ${HOME} ${PROGRAM} && chmod 664 ${HOME}/config.json
-    cp /opt/old_service/algo-monitor.service ${UNIT} && printf '[Service]\\nNice=3\\n' >${UNIT}.d/site.conf
+    cp /opt/old_service/unit.service ${UNIT} && printf '[Service]\\nNice=3\\n' >${UNIT}.d/site.conf
     ln -s ${PROGRAM} ${EXECUTABLE}
     systemctl daemon-reload && systemctl enable --quiet algo-monitor && systemctl restart algo-monitor`);
 }

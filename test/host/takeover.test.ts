@@ -33,9 +33,8 @@ describe("taking over from the old service", () => {
     const pid = (await host.must("systemctl show -P MainPID algo-monitor")).trim();
     const said = await mustInstall(host);
     expect(await whoRuns(host), await lastWords(host)).toBe("new");
-    expect(
-      (await host.exec(`ls /proc/${pid} ${PROGRAM} /root/old-program-was-run; pgrep -f '[a]lgo-monitor.py'`)).stdout,
-    ).toBe("");
+    expect((await host.exec(`ls -d /proc/${pid} ${PROGRAM} /root/old-program-was-run`)).stdout).toBe("");
+    expect((await host.exec("pgrep -fa '[a]lgo-monitor.py'")).stdout).toBe("");
     expect(await host.must(`sha256sum <${HOME}/config.json`)).toBe(config);
     expect(await host.must(`head -1 ${HOME}/logs/alert.log`)).toBe("what it wrote before\n");
     expect((await host.must(`stat -c '%F %U' ${EXECUTABLE} ${HOME}/config.json ${HOME}/logs`)).trim()).toBe(

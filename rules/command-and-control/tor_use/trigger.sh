@@ -3,4 +3,4 @@
 # For throw-away test hosts only.
 set -eu
 name="$(printf 'a%.0s' $(seq 55))d.onion"
-sh -c 'sleep 15' sh "http://$name/"
+sh -c 'sleep 15; :' sh "http://$name/"

@@ -72,15 +72,15 @@ describe.skipIf(!hasTools)(`a real database${hasTools ? "" : ": skipped, rpm and
     run(program, "--dbpath", databaseDirectory, "--justdb", "--nodeps", "--noscripts", "-i", file);
     const owners = await reader()?.owners();
     if (owners?.ok !== true) throw new Error("no owners");
-    expect([...owners.value.keys()]).toEqual(["tiny-0:1.0-2.noarch"]);
+    expect([...owners.value.keys()]).toEqual(["tiny-1.0-2.noarch"]);
     const contents: unknown[] = [];
-    for await (const content of reader()?.read([...owners.value.keys(), "gone-0:1-1.noarch"]) ?? [])
+    for await (const content of reader()?.read([...owners.value.keys(), "gone-1-1.noarch"]) ?? [])
       contents.push(content);
     expect(contents).toEqual([
       {
         ok: true,
         value: {
-          owner: "tiny-0:1.0-2.noarch",
+          owner: "tiny-1.0-2.noarch",
           name: "tiny",
           files: [
             { path: "/etc/tiny.conf", algorithm: "sha256", digest: expect.stringMatching(/^8d0d/), config: true },

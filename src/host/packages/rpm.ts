@@ -17,7 +17,8 @@ const PACKAGES_MAX = 100_000;
 const PACKAGES_PER_RUN = 500;
 const LINE_BYTES_MAX = 64 * 1024;
 
-const OWNER = "%{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}";
+/** Without the epoch, which old versions of `rpm -q` do not take in a name. */
+const OWNER = "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}";
 const OWNERS_FORMAT = `${OWNER}\\t%{INSTALLTIME}\\n`;
 const HEADER_FORMAT = `>${OWNER}\\t%{NAME}\\t%|FILEDIGESTALGO?{%{FILEDIGESTALGO}}:{1}|\\n`;
 const FILES_FORMAT = "[%{FILEMODES} %{FILEFLAGS} %{FILESTATES} -%{FILEDIGESTS} %{FILENAMES}\\n]";
@@ -61,7 +62,8 @@ async function readOwners(places: RpmPlaces, aliases: Aliases): Promise<Result<R
   for await (const line of linesOf(places, ["-qa", "--queryformat", OWNERS_FORMAT])) {
     if (!line.ok) return line;
     const [owner, installedAt] = line.value.split("\t");
-    if (owner === undefined || installedAt === undefined) continue;
+    // The keys that packages are signed with stand among them, without an architecture.
+    if (owner === undefined || installedAt === undefined || owner.endsWith(".(none)")) continue;
     owners.set(owner, `${installedAt} ${aliases.stamp}`);
     if (owners.size > PACKAGES_MAX) return fail("limit", `rpm lists more than ${PACKAGES_MAX} packages`);
   }
@@ -149,16 +151,12 @@ async function* splitLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<R
   }
 }
 
-function failed(places: RpmPlaces, reason: string): { readonly ok: false; readonly fault: ReturnType<typeof faultOf> } {
-  return { ok: false, fault: faultOf(places, reason) };
-}
-
-function faultOf(places: RpmPlaces, reason: string) {
-  return {
-    kind: "io",
-    message: `the package database ${places.databaseDirectory} cannot be read with ${places.program}: ${reason}`,
-    remedy: "run `rpm -qa`; until it works, files of packages installed since are told as if no package owned them",
-  } as const;
+function failed(places: RpmPlaces, reason: string): ReturnType<typeof fail> {
+  return fail(
+    "io",
+    `the package database ${places.databaseDirectory} cannot be read with ${places.program}: ${reason}`,
+    "run `rpm -qa`; until it works, files of packages installed since are told as if no package owned them",
+  );
 }
 
 function databaseStamp(directory: string): string {

@@ -4,13 +4,14 @@
  * no program can set back.
  */
 import type { FileRecord } from "../../core/file_record.ts";
-import { AT, closeDescriptor, ERRNO, OPEN, openAt, openWithoutLinks, pointerTo, readLinkAt } from "../../host/libc.ts";
+import { closeDescriptor, ERRNO, OPEN, pointerTo, readLinkAt } from "../../host/libc.ts";
 import { FILE_TYPE } from "../../host/procfs.ts";
-import type { TreeEntry } from "../../host/tree.ts";
+import { openExactly } from "../../host/tree.ts";
 import type { Digest, DigestReader } from "../../host/tree_digest.ts";
 import { highOf, lowOf } from "../../host/tree_hash.ts";
 import { textOfPath } from "../../host/tree_names.ts";
 import type { TreeTable } from "../../host/tree_table.ts";
+import type { TreeEntry } from "../../host/tree_types.ts";
 import { changesBetween, differsInDeviceOnly, growthOf, isGrowingLog, isRegular } from "./compare.ts";
 import type { Pace } from "./pace.ts";
 import type { Change, FileFacts } from "./protocol.ts";
@@ -266,9 +267,7 @@ export function joinedPath(directory: Uint8Array, name: Uint8Array): Uint8Array 
 function exists(path: Uint8Array): boolean {
   const terminated = new Uint8Array(path.length + 1);
   terminated.set(path);
-  const flags = OPEN.path | OPEN.noFollow;
-  let opened = openWithoutLinks(pointerTo(terminated), flags);
-  if (opened === -ERRNO.ENOSYS) opened = openAt(AT.currentDirectory, pointerTo(terminated), flags);
+  const opened = openExactly(pointerTo(terminated), OPEN.path);
   if (opened >= 0) closeDescriptor(opened);
   return opened !== -ERRNO.ENOENT && opened !== -ENOTDIR && opened !== -ELOOP;
 }
