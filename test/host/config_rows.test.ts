@@ -22,8 +22,14 @@ interface Row {
   readonly name: string;
   readonly script: (host: Host) => string;
   readonly user?: string;
-  /** What a finding about one of its processes is; silent: no WARNING and no ALERT about any of them. */
-  readonly says: { readonly category: string; readonly severity: "ALERT" | "WARNING" | "INFO" } | "silent";
+  /**
+   * What a finding about one of its processes is; silent: no WARNING and no ALERT about any of them; `not`: none of this
+   * category, whatever else is said about a program that nobody installed.
+   */
+  readonly says:
+    | { readonly category: string; readonly severity: "ALERT" | "WARNING" | "INFO" }
+    | { readonly not: string }
+    | "silent";
 }
 
 /** Connects, says nothing, and stays. */
@@ -35,7 +41,8 @@ const BUSY = "BEGIN { while (1) {} }";
 const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; rows: readonly Row[] }[] = [
   {
     name: "the lists as the old service had them",
-    keys: { INDICATORS: { files: ["/srv/lists/bad.txt"] } },
+    // Rows run together on few cores, so that nothing gets 95 % of one.
+    keys: { INDICATORS: { files: ["/srv/lists/bad.txt"] }, PROCESS_THRESHOLDS: { cpu_percent: 15 } },
     rows: [
       {
         name: "TRUSTED_PORTS: a listener on 8080 by a program nobody installed",
@@ -47,7 +54,7 @@ const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; 
         name: "TRUSTED_PORTS: a listener on loopback is a developer's own",
         script: () => "exec /srv/app/listener 127.0.0.1 9300",
         user: "alice",
-        says: "silent",
+        says: { not: "listener" },
       },
       {
         name: "TRUSTED_PORTS: an unlisted port of a public address",
@@ -57,15 +64,15 @@ const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; 
       },
       {
         name: "TRUSTED_PORTS: a listed port of a public address",
-        script: () => `exec ncat ${PUBLIC} 443`,
+        script: () => stays(PUBLIC, 443),
         user: "alice",
-        says: "silent",
+        says: { not: "remote_port" },
       },
       {
         name: "TRUSTED_PORTS: an unlisted port in the LAN",
-        script: ({ attacker }) => `exec ncat ${attacker.address} 2222`,
+        script: ({ attacker }) => stays(attacker.address, 2222),
         user: "alice",
-        says: "silent",
+        says: { not: "remote_port" },
       },
       {
         name: "SUSPICIOUS_NETWORK_PATTERNS: a public peer on port 4444",
@@ -125,7 +132,7 @@ const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; 
         name: "TRUSTED_SYSTEM_PROCESSES: the installed perl may keep a core busy",
         script: () => "exec perl -e 'while (1) {}'",
         user: "alice",
-        says: "silent",
+        says: { not: "threshold" },
       },
       {
         name: "TRUSTED_SYSTEM_PROCESSES: a process called python that is no python",
@@ -137,13 +144,13 @@ const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; 
         name: "TRUSTED_USERS_PATTERNS: a program called panel-x is known here",
         script: () => "exec /srv/app/panel-x 300",
         user: "daemon",
-        says: "silent",
+        says: { not: "unknown_process" },
       },
       {
         name: "TRUSTED_SYSTEM_PATTERNS: a program that calls itself kworker",
         script: () => "exec -a kworker/0:1 sleep 300",
         user: "alice",
-        says: { category: "program_place", severity: "WARNING" },
+        says: { category: "masquerade", severity: "ALERT" },
       },
       {
         name: "INDICATORS: a listed address",
@@ -156,7 +163,7 @@ const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; 
   {
     name: "other limits and names",
     keys: {
-      PROCESS_THRESHOLDS: { cpu_percent: 95, executables: { "/srv/app/client": { cpu_percent: 0 } } },
+      PROCESS_THRESHOLDS: { cpu_percent: 15, executables: { "/srv/app/client": { cpu_percent: 0 } } },
       DISTRO_SPECIFIC_ALLOWANCES: { debian: ["mawk", "gawk"], fedora: ["lua5.4"] },
       TRUSTED_PORTS: {},
       TRUSTED_USERS_PATTERNS: [],
@@ -166,7 +173,7 @@ const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; 
         name: "PROCESS_THRESHOLDS: another limit for one executable",
         script: () => "exec /srv/app/client - 0 1",
         user: "alice",
-        says: "silent",
+        says: { not: "threshold" },
       },
       {
         name: "DISTRO_SPECIFIC_ALLOWANCES: a name of this distribution",
@@ -182,9 +189,9 @@ const GROUPS: readonly { name: string; keys: Readonly<Record<string, unknown>>; 
       },
       {
         name: "TRUSTED_PORTS: an empty list says nothing about remote ports",
-        script: () => `exec ncat ${PUBLIC} 2222`,
+        script: () => stays(PUBLIC, 2222),
         user: "alice",
-        says: "silent",
+        says: { not: "remote_port" },
       },
       {
         name: "TRUSTED_USERS_PATTERNS: without it, panel-x is unknown",
@@ -268,13 +275,19 @@ for (const { name: group, keys, rows } of GROUPS) {
         if (row.says === "silent") {
           return expect(told.filter((line) => !line.startsWith("INFO"))).toEqual([]);
         }
+        if ("not" in row.says) {
+          const { not } = row.says;
+          return expect(told.filter((line) => !line.startsWith("INFO") && line.includes(` ${not}: `))).toEqual([]);
+        }
         const { category, severity } = row.says;
         expect(
           found.some((finding) => finding.category === category && severityOf(finding) === severity),
           `nothing says ${severity} ${category}, but: ${told.join("; ") || "nothing"}`,
         ).toBe(true);
         // What is an INFO is that and no more.
-        if (severity === "INFO") expect(told.filter((line) => !line.startsWith("INFO"))).toEqual([]);
+        if (severity === "INFO") {
+          expect(told.filter((line) => !line.startsWith("INFO") && line.includes(` ${category}: `))).toEqual([]);
+        }
       });
     }
   });

@@ -150,7 +150,7 @@ describe("units and the host itself", () => {
 
   test("journalctl goes when the daemon goes, however it goes", async () => {
     const followers = async (): Promise<number> =>
-      Number((await host.exec("pgrep -cf 'journalctl --follow' || true")).stdout.trim());
+      Number((await host.exec("pgrep -cx journalctl || true")).stdout.trim());
     expect(await followers()).toBe(1);
     await host.must("systemctl kill -s KILL --kill-whom=main algo-monitor");
     await waitUntil(

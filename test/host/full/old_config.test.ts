@@ -49,10 +49,15 @@ describe("an ordinary day with the old configuration", () => {
     await waitForScans(host, 2);
     const found = await alerts(host);
     const kills = (await status(host)).counts.kills;
+    // Silence of an eye that is shut proves nothing.
+    const files = JSON.parse(await host.must("algo-monitor files status --json"));
+    expect(files.state).toBe("watching");
     const loud = found.filter((alert) => alert.severity === "WARNING" || alert.severity === "ALERT");
     for (const alert of loud) console.log(await oneLine(alert));
     const infos = (await findingRows(host)).filter((row) => severityOf(row) === "INFO").length;
-    console.log(`${loud.length} alerts from WARNING up, ${infos} INFO findings, ${found.length} alerts in all`);
+    console.log(
+      `${loud.length} alerts from WARNING up, ${infos} INFO findings, ${found.length} alerts in all; ${files.entries} files`,
+    );
     expect(kills, await lastWords(host)).toBe(0);
     expect(found.filter((alert) => alert.severity === "ALERT").map((alert) => alert.title)).toEqual([]);
     expect(loud.length).toBeLessThanOrEqual(WARNINGS_MAX);
