@@ -29,13 +29,17 @@ export function severityOf(row: FindingRow): "ALERT" | "WARNING" | "INFO" {
   }
 }
 
-/** Oldest first. `where` is SQL over finding_rows. */
+/** What trust or an exception pardoned is on record and told to nobody. */
+const PARDONED = `SELECT 1 FROM decisions WHERE decisions.finding_id = finding_rows.id
+  AND json_extract(decisions.json, '$.pardoned') = 1`;
+
+/** Oldest first, without the pardoned ones. `where` is SQL over finding_rows. */
 export async function findingRows(host: Host, where = "1"): Promise<readonly FindingRow[]> {
   const column = (name: string, path: string): string => `json_extract(json, '$.${path}') AS ${name}`;
   const query = `SELECT alert_id AS alert, pid, executable, rule_name AS rule, ${column("level", "level")},
     ${column("category", "event.logsource.category")}, ${column("key", 'event.fields."pattern.key"')},
     ${column("path", 'event.fields."file.path"')}, ${column("title", "title")}
-    FROM finding_rows WHERE ${where} ORDER BY seq`;
+    FROM finding_rows WHERE ${where} AND NOT EXISTS (${PARDONED}) ORDER BY seq`;
   // Through a file: titles hold whatever a command line held.
   await host.writeFile("/run/findings.sql", query);
   const said = await host.must(`sqlite3 -readonly -json ${HOME}/algo-monitor.db </run/findings.sql`);

@@ -2,7 +2,7 @@
 # Makes a history, waits until it is known, and deletes it. For throw-away test hosts only.
 # The argument is how many seconds it is left before it is undone: longer than two scans.
 set -eu
-seconds="${1:-130}"
+seconds="${1:-20}"
 mkdir -p /root/.ssh
 file=/root/.ssh/.bash_history
 trap 'rm -f "$file"' EXIT

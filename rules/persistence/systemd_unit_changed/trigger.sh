@@ -2,7 +2,7 @@
 # A service that does nothing and is not started. For throw-away test hosts only.
 # The argument is how many seconds it is left before it is undone: longer than two scans.
 set -eu
-seconds="${1:-130}"
+seconds="${1:-20}"
 trap 'rm -f /etc/systemd/system/algo-test.service' EXIT
 printf '%s\n' '[Service]
 ExecStart=/bin/true' >/etc/systemd/system/algo-test.service
