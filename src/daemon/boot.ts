@@ -111,7 +111,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const watching = orders.watch(configRead);
   const housekeeping = createHousekeeping({
     clock,
-    everySecond: [notifier.tick, endPause, site.refresh, memoryCare, () => announce.partsBack(crashGuard), showStatus],
+    everySecond: [notifier.tick, endPause, site.refresh, memoryCare.tick, () => announce.partsBack(crashGuard), showStatus],
     prune: () => store.prune(orders.retention()),
     lastRoundMonotonicMs: guard.supervisor.lastRoundMonotonicMs,
     signOfLife: service.watchdog,
@@ -155,6 +155,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const read = orders.reload();
     announce.ruleProblems();
     configRead(read);
+    memoryCare.afterReading();
     service.ready(statusLine());
     return read;
   }

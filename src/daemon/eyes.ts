@@ -3,6 +3,7 @@
  * and leave what they say in one inbox. Starts and stops what runs beside the daemon's own thread.
  */
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../core/clock.ts";
 import type { FilesStatus } from "../core/files.ts";
@@ -115,14 +116,15 @@ export function createEyes(parts: EyesParts): Eyes {
 function filesSettings(config: Config, paths: Paths): FilesSettings {
   const { hash_mb_max, hash_mb_per_second, verify_hours, other_filesystems, files_max } = config.FILES;
   return {
-    directories: config.PROTECTED_DIRECTORIES,
+    // Whatever the site's list says: who changes our orders or our executable must be told.
+    directories: [...config.PROTECTED_DIRECTORIES, `${paths.home}/`, `${dirname(process.execPath)}/`],
     trustedDirectories: config.TRUSTED_DIRECTORIES,
     // What the daemon itself writes. Configuration, rules and executable are watched like everything else.
     excluded: [
       paths.logsDirectory,
       paths.spoolDirectory,
       paths.runDirectory,
-      paths.sessionsFile,
+      `${paths.sessionsFile}*`,
       paths.lastGoodConfigFile,
       `${paths.databaseFile}*`,
       `${paths.filesDatabaseFile}*`,
