@@ -1,19 +1,43 @@
-// What one sweep of the scanners costs, against the tools an operator would use for the same facts. Prints, asserts nothing.
+// What one sweep of the scanners costs, against the tools an operator would use for the same facts, and what it saves to know
+// who has slept since the last one (300 processes that only wait are added). Prints, asserts nothing.
 // Medians of interleaved rounds in one process; the peers' times include starting them, so an empty start is subtracted.
-import { systemClock } from "../src/core/clock.ts";
+// The clock of the readers is put on by an interval a round, so that the sleepers' turns come as often as on a host.
+import { type Clock, systemClock } from "../src/core/clock.ts";
 import { createProcessReader } from "../src/host/processes.ts";
 import { createSocketReader } from "../src/host/sockets.ts";
 
-const ROUNDS = 40;
-const reader = createProcessReader({ clock: systemClock });
+const ROUNDS = 60;
+const SLEEPERS = 300;
+const INTERVAL_MS = 5000;
+let skippedMs = 0;
+const clock: Clock = {
+  nowMs: () => systemClock.nowMs() + skippedMs,
+  monotonicMs: () => systemClock.monotonicMs() + skippedMs,
+};
+const sleepers = Array.from({ length: SLEEPERS }, () =>
+  Bun.spawn(["sleep", "600"], { stdin: "ignore", stdout: "ignore", stderr: "ignore" }),
+);
+await Bun.sleep(500);
+const reader = createProcessReader({ clock });
+const wholeReader = createProcessReader({ clock, handlesMax: 0 });
 const sockets = createSocketReader();
 const first = reader.read();
 const processes = first.processes.length;
 
 const samples = new Map<string, number[]>();
+for (let warmUp = 0; warmUp < 4; warmUp++) {
+  skippedMs += INTERVAL_MS;
+  reader.read();
+  wholeReader.read();
+}
 for (let round = 0; round < ROUNDS; round++) {
+  skippedMs += INTERVAL_MS;
+  const pair = [
+    () => measure("processes with descriptors", () => reader.read()),
+    () => measure("every one whole", () => wholeReader.read()),
+  ];
+  for (const one of round % 2 === 0 ? pair : pair.reverse()) one();
   measure("processes", () => reader.read({ descriptors: false }));
-  measure("processes with descriptors", () => reader.read());
   measure("sockets", () => sockets.read(first.processes));
   measure("empty start", () => run(["/bin/true"]));
   measure("ps", () => run(["ps", "-e", "-o", "pid,ppid,uid,stat,etimes,time,rss,nlwp,args"]));
@@ -30,9 +54,14 @@ console.log(`first sweep                     ${per100(first.tookMs)} ms per 100 
 line("processes", "ps", 5);
 line("processes with descriptors", "ls", 10);
 console.log(
+  `the same, every one read whole  ${per100(median("every one whole"))} ms per 100 processes: who sleeps costs ${(median("processes with descriptors") / median("every one whole")).toFixed(2)} of it`,
+);
+console.log(
   `sockets                         ${median("sockets").toFixed(2)} ms, ${(median("sockets") / Math.max(0.01, median("ss") - empty)).toFixed(2)} of ss`,
 );
 reader.close();
+wholeReader.close();
+for (const sleeper of sleepers) sleeper.kill("SIGKILL");
 
 function line(name: string, peer: string, barMs: number): void {
   const ratio = median(name) / Math.max(0.01, median(peer) - empty);

@@ -7,7 +7,7 @@ import { printable } from "../core/printable.ts";
 import { unreachable } from "../core/result.ts";
 import type { AlertDetail } from "../store/reader.ts";
 import { paintOf } from "./action.ts";
-import { milliseconds, pairs, plural, timeWithHint } from "./text.ts";
+import { localTime, milliseconds, pairs, plural, timeWithHint } from "./text.ts";
 import type { Cli } from "./world.ts";
 
 const SHOWN_FIELDS: readonly (readonly [string, string])[] = [
@@ -22,6 +22,52 @@ const SHOWN_FIELDS: readonly (readonly [string, string])[] = [
   ["held by", "shell.holder.command_line"],
   ["pool", "miner.pool"],
   ["traits", "miner.traits"],
+  ["SHA-256", "process.hash.sha256"],
+  ["file", "file.path"],
+  ["changed", "file.changes"],
+  ["link to", "file.target_path"],
+  ["owner", "file.owner"],
+  ["mode", "file.mode"],
+  ["size in bytes", "file.size"],
+  ["SHA-256", "file.hash.sha256"],
+  ["package", "file.package.name"],
+  ["package content", "file.package.state"],
+  ["changes beside it", "file.changes_in_directory"],
+  ["login", "session.access"],
+  ["from", "session.origin"],
+  ["network", "session.network"],
+  ["lasted", "session.lasted"],
+  ["session", "session.id"],
+  ["peer", "peer.ip"],
+  ["ports reached", "scan.ports"],
+  ["systemd unit", "unit.name"],
+  ["result", "unit.result"],
+  ["list", "pattern.key"],
+  ["entry", "pattern.text"],
+  ["matched", "pattern.matched"],
+  ["indicator", "indicator.value"],
+  ["named by", "indicator.list"],
+  ["line", "indicator.line"],
+  ["threshold", "threshold.name"],
+  ["value", "threshold.value"],
+  ["limit", "threshold.limit"],
+  ["resource", "host.resource"],
+  ["device", "host.device"],
+  ["used", "host.used"],
+  ["limit", "host.limit"],
+];
+
+/** What a file was like before, shown where it is another now. */
+const BEFORE_FIELDS: readonly (readonly [label: string, before: string, now: string])[] = [
+  ["owner before", "file.previous.owner", "file.owner"],
+  ["mode before", "file.previous.mode", "file.mode"],
+  ["size in bytes before", "file.previous.size", "file.size"],
+  ["SHA-256 before", "file.previous.hash.sha256", "file.hash.sha256"],
+];
+
+const TIME_FIELDS: readonly (readonly [label: string, name: string])[] = [
+  ["content written", "file.mtime"],
+  ["inode changed", "file.ctime"],
 ];
 
 export function alertText(cli: Cli, detail: AlertDetail): string {
@@ -67,6 +113,14 @@ function fieldRows(fields: Fields): readonly (readonly [string, string])[] {
     if (value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0))
       rows.push([label, valueText(value)]);
   }
+  for (const [label, before, now] of BEFORE_FIELDS) {
+    const value = fields[before];
+    if (value !== undefined && value !== fields[now]) rows.push([label, valueText(value)]);
+  }
+  for (const [label, name] of TIME_FIELDS) {
+    const value = fields[name];
+    if (typeof value === "number") rows.push([label, localTime(value)]);
+  }
   const peer = connectionText(fields);
   if (peer !== "") rows.push(["connection", peer]);
   return rows;
@@ -79,7 +133,10 @@ function connectionText(fields: Fields): string {
     "destination.ip": to,
     "destination.port": toPort,
     "network.transport": transport,
+    "listener.scope": listens,
   } = fields;
+  if (typeof from === "string" && typeof fromPort === "number" && listens !== undefined)
+    return `listens on ${endpointText(printable(from, 64), fromPort)}`;
   if (typeof to !== "string") return "";
   const left =
     typeof from === "string"

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { renameSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
 import type { Decision, Fields, Finding, Outcome } from "../core/nouns.ts";
 import { FIXED_NOW_MS } from "../daemon/control.fixture.ts";
 import { openStore } from "../store/store.ts";
@@ -38,6 +40,10 @@ function newStore(): Store {
   });
 }
 
+const RULES = join(import.meta.dir, "../../rules");
+const hitSchema = z.object({
+  fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
+});
 const RULE = { id: "5f0c1f0e-1111-4222-8333-444455556666", name: "reverse_shell", version: 2 };
 const PROCESS = { pid: 4711, startedAtTicks: 99 };
 
@@ -182,6 +188,47 @@ describe("alerts from the store alone, with no daemon", () => {
   test("show takes a unique beginning or end of the id", async () => {
     recordKill("kill0001");
     for (const part of ["kill", "0001"]) expect((await host.run(["alerts", "show", part])).out).toBe(SHOWN);
+  });
+
+  test("show says what a file is now and what it was", async () => {
+    const fields: Fields = {
+      "file.path": "/etc/cron.d/job",
+      "file.changes": ["content", "mode"],
+      "file.owner": "root",
+      "file.mode": "0644",
+      "file.size": 12,
+      "file.ctime": FIXED_NOW_MS,
+      "file.previous.owner": "root",
+      "file.previous.mode": "0600",
+    };
+    const { event } = finding("file0001");
+    store.recordFinding(finding("file0001", { event: { ...event, fields } }));
+    const shown = (await host.run(["alerts", "show", "file0001"])).out;
+    expect(/What\n([\s\S]*?)\n\n/.exec(shown)?.[1]?.split("\n")).toEqual([
+      "  file           /etc/cron.d/job",
+      "  changed        content, mode",
+      "  owner          root",
+      "  mode           0644",
+      "  size in bytes  12",
+      "  mode before    0600",
+      "  inode changed  2026-03-14 12:00:00",
+    ]);
+  });
+
+  test("show has something to say of whatever a rule of ours finds", async () => {
+    const files = [...new Bun.Glob("*/*/hit.jsonl").scanSync(RULES)];
+    expect(files.length).toBeGreaterThan(50);
+    const silent: string[] = [];
+    for (const [index, file] of files.entries()) {
+      const [line = "{}"] = (await Bun.file(`${RULES}/${file}`).text()).split("\n");
+      const { fields } = hitSchema.parse(JSON.parse(line));
+      const id = `hit${String(index).padStart(5, "0")}`;
+      const { event } = finding(id);
+      store.recordFinding(finding(id, { event: { ...event, fields } }));
+      const shown = (await host.run(["alerts", "show", id])).out;
+      if (!/What\n {2}\S/.test(shown)) silent.push(file);
+    }
+    expect(silent).toEqual([]);
   });
 
   test("show of an unknown id exits 6", async () => {

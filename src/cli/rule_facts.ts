@@ -1,7 +1,7 @@
 /** What this host knows of a rule besides its file: what RULES makes of it, how often it was seen. */
 import { readFileSync, statSync } from "node:fs";
 import type { ExceptionEntry } from "../core/exception.ts";
-import { exceptionFor } from "../core/exception.ts";
+import { exceptionFor, isNarrowed } from "../core/exception.ts";
 import type { ResponseKind } from "../core/nouns.ts";
 import { ok } from "../core/result.ts";
 import { TACTICS, techniqueOf, techniquesOf } from "../detection/attack.ts";
@@ -60,6 +60,7 @@ export async function historyOf(cli: Cli, rule: Rule): Promise<RuleHistory | und
     if (!alerts.ok) return { ok: false, fault: { ...alerts.fault, exit: 1 } };
     const newest = reader.findSimilar(rule.ref.name, 1);
     const finding = newest.ok ? newest.value[0]?.finding : undefined;
+    const exception = finding === undefined ? undefined : exceptionFor(finding);
     const audit = reader.audit({ limit: AUDIT_MAX });
     const change = audit.ok ? audit.value.find((row) => isChangeOf(rule, row.action, row.detail)) : undefined;
     const [latest] = alerts.value;
@@ -68,7 +69,7 @@ export async function historyOf(cli: Cli, rule: Rule): Promise<RuleHistory | und
       alerts: alerts.value.length,
       openAlerts: alerts.value.filter((alert) => alert.status === "new").length,
       ...(latest === undefined ? {} : { lastAtMs: latest.lastAtMs }),
-      ...(finding === undefined ? {} : { exception: exceptionFor(finding) }),
+      ...(exception === undefined || !isNarrowed(exception) ? {} : { exception }),
       ...(change === undefined ? {} : { changedBy: { who: change.who, atMs: change.atMs } }),
     });
   });

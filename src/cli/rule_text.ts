@@ -40,7 +40,10 @@ function rowsOf(
       "judges",
       `${[product, service, category].filter((part) => part !== undefined).join(" / ")}${rule.fed ? "" : " (nothing makes these events yet)"}`,
     ],
-    ["one alert for each", rule.foldBy.join(" + ")],
+    [
+      "one alert for each",
+      rule.foldBy.length === 0 ? "host: all of it is one alert with a count" : rule.foldBy.join(" + "),
+    ],
     ["seen here", history === undefined ? "" : seenText(cli, history)],
     ["id", `${rule.ref.id}, version ${rule.ref.version}${rule.origin === "site" ? ", the site's own" : ""}`],
     ["file", rule.file],

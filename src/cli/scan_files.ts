@@ -63,7 +63,8 @@ async function storedChanges(cli: Cli, sinceMs: number, expected: number): Promi
       return events.ok ? ok(events.value.flatMap(changeOf)) : { ok: false, fault: asCommandFault(events.fault) };
     });
     if (!found.ok) return [];
-    if (found.value.length >= expected || waitedMs >= STORED_WAIT_MS || stop.aborted) return found.value;
+    if (found.value.length >= expected || waitedMs >= STORED_WAIT_MS || stop.aborted)
+      return found.value.toSorted((left, right) => (left.path < right.path ? -1 : 1));
     await pause(STORED_POLL_MS, stop);
   }
 }

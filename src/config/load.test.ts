@@ -78,6 +78,11 @@ describe("messages", () => {
       "c:3:2 RULES: the key is repeated, first on line 1; the last one holds. Keep one of them.",
     ],
     [
+      "what a bad value leaves incomplete goes with it, and is told once",
+      '{"NOTIFICATIONS": {"webhook": {"url": "http://example.org/x", "secret": "s"}}}',
+      'c:1:39 NOTIFICATIONS.webhook.url: "http://example.org/x" is not an https address; it is ignored. For example https://alerts.example.org/hook; http only to this host itself.',
+    ],
+    [
       "a value out of bounds names the bound",
       '{"SCAN_INTERVALS": {"processes": 900}}',
       "c:1:34 SCAN_INTERVALS.processes: 900 is too big; its default holds. At most 300.",

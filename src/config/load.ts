@@ -120,6 +120,7 @@ function dropRepeats(tree: Tree, text: string, report: Report): void {
 
 /** Asks the schema, drops what it refuses, asks again until it accepts. */
 function settle(root: Item, report: Report): z.output<typeof configSchema> {
+  const ignored = new Set<string>();
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const result = configSchema.safeParse(plainValue(root));
     if (result.success) return result.data;
@@ -130,19 +131,23 @@ function settle(root: Item, report: Report): z.output<typeof configSchema> {
       // One complaint for one value: an empty text is not also "no absolute path".
       if (issue.code === "custom" && told.has(place)) continue;
       told.add(place);
-      drops.push(...refuse(root, issue, report));
+      // What was taken away for its value was told with it, and now is missing where it must be.
+      const isTold = ignored.has(place) && follow(root, pathOf(issue)).rest.length > 0;
+      drops.push(...refuse(root, issue, isTold ? () => undefined : report));
     }
+    for (const path of drops) ignored.add(keyText(path));
     dropAll(root, drops);
   }
-  // Every round takes away all that was refused, so this is out of reach; protection still starts.
+  // Every round takes away all that was refused, so this is out of reach; protection still starts, and kills nothing
+  // that the file may have forbidden to kill.
   report(
     "error",
     0,
     "",
-    "the file could not be settled, all defaults are in force",
+    "the file could not be settled, all defaults are in force, in monitor mode",
     "Compare it with config.example.json.",
   );
-  return configSchema.parse({});
+  return configSchema.parse({ MODE: "monitor" });
 }
 
 function pathOf(issue: z.core.$ZodIssue): Path {
@@ -173,7 +178,8 @@ function refuse(root: Item, issue: z.core.$ZodIssue, report: Report): readonly P
     item.items.length = Number(issue.maximum);
     return [];
   }
-  const target = elementPath(path) ?? path;
+  // What lacks something it must have goes whole.
+  const target = elementPath(path) ?? (rest.length > 0 ? path.slice(0, path.length - rest.length) : path);
   const rescued = rescue(root, target);
   const effect = rescued === undefined ? effectOf(target) : `${rescued} is in force until it is mended`;
   report(

@@ -90,7 +90,7 @@ export const OLD_KEYS = [
   },
   {
     key: "LOG_LEVELS",
-    did: "muted everything else",
+    did: "muted every level it did not name, everywhere",
     does: "filters log files, journald and desktop; the database has all, and a kill is always logged",
     killed: false,
   },

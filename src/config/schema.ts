@@ -281,7 +281,7 @@ const SHAPE = {
     default: ["ALERT", "WARNING", "INFO", "ERROR"],
     unit: "",
     description:
-      "What is written to the log files and to journald. The database records everything, and a kill is always logged.",
+      "What is written to the log files and to journald, and shown on desktops. The database records everything, webhook and command have levels of their own, and a kill is always told.",
     example: ["ALERT", "WARNING", "ERROR"],
     since: "0.1.0",
     refill: true,

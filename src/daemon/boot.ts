@@ -63,10 +63,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     onFault: (...fault) => degradations.phase(...fault),
   });
   const degradations = createDegradations(clock, notifier.notify);
-  const site = createSite({
-    config: orders.config,
-    onFault: (part, { message, remedy }) => degradations.note(part, message, remedy ?? "see `algo-monitor doctor`"),
-  });
+  const site = createSite({ config: orders.config, onFault: degradations.phase });
   const announce = createAnnouncer({ clock, orders, notify: notifier.notify, degradations });
   announce.crashes(crashGuard);
 

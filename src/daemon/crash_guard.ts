@@ -4,7 +4,7 @@
  * Trusts two small files of the run directory, read strictly; without them it knows nothing and hinders nothing.
  * Costs one short write to a tmpfs before and after each guarded part.
  */
-import { readFileSync } from "node:fs";
+import { constants, readFileSync } from "node:fs";
 import type { ScannerName } from "../core/control.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
 import type { Scanner } from "../sources/scanner.ts";
@@ -142,7 +142,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function textOf(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readFileSync(path, { encoding: "utf8", flag: constants.O_RDONLY | constants.O_NONBLOCK });
   } catch {
     return "";
   }

@@ -119,8 +119,12 @@ function filesSettings(config: Config, paths: Paths): FilesSettings {
     // Whatever the site's list says: who changes our orders or our executable must be told.
     directories: [...config.PROTECTED_DIRECTORIES, `${paths.home}/`, `${dirname(process.execPath)}/`],
     trustedDirectories: config.TRUSTED_DIRECTORIES,
-    // What the daemon itself writes. Configuration, rules and executable are watched like everything else.
+    // What the daemon itself writes, and the copies an install makes and keeps. Configuration, rules and executable are
+    // watched like everything else.
     excluded: [
+      `${paths.home}-stage.*`,
+      `${paths.home}/.before.*`,
+      `${paths.home}/previous`,
       paths.logsDirectory,
       paths.spoolDirectory,
       paths.runDirectory,

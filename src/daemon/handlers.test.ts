@@ -56,6 +56,14 @@ describe("orders", () => {
     expect(status.value.configGeneration).toBe(edited.value.configGeneration);
   });
 
+  test("the key of the webhook is not in the audit trail", async () => {
+    const value = '{"url":"https://example.org/x?token=t0k3n","secret":"s3cr3t"}';
+    for (const key of ["NOTIFICATIONS", "NOTIFICATIONS.webhook"]) {
+      await site.ask("config_edited", { key, value });
+      expect(lastAudit()).toMatchObject({ action: "config-set", detail: `${key} (the value is not kept)` });
+    }
+  });
+
   test("a path is trusted once and taken back", async () => {
     const trusted = await site.ask("trust", { path: "/usr/bin/ttyd", reason: "console" });
     expect(trusted).toMatchObject({ ok: true, value: { changed: true, path: "/usr/bin/ttyd" } });

@@ -51,7 +51,9 @@ export function createHandlers(parts: HandlerParts): Handlers {
       return ok(reloaded());
     },
     config_edited: async ({ key, value }, caller) => {
-      audit(caller, "config-set", `${key} = ${value}`);
+      // The key that signs, and an address that may hold another, are no record.
+      const isSecret = /^NOTIFICATIONS($|\.webhook($|\.(url|secret)$))/.test(key);
+      audit(caller, "config-set", isSecret ? `${key} (the value is not kept)` : `${key} = ${value}`);
       return ok(reloaded());
     },
     pause: async ({ minutes, reason }, caller) => {

@@ -2,7 +2,7 @@
  * A pause is monitor mode with an end. It survives a restart of the daemon, not a reboot: it lives in /run.
  * Trusts no clock to make it longer: it is over when the wall clock says so or the promised time has passed.
  */
-import { readFileSync } from "node:fs";
+import { constants, readFileSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import { PAUSE_MINUTES_MAX } from "../core/control.ts";
 import { removeRunFile, writeRunFile } from "../store/run_files.ts";
@@ -69,7 +69,9 @@ export function createPauses(runDirectory: string, clock: Clock, sinceBootMs: ()
 /** What does not read as a pause that may still run is none: the safe side is protection. */
 function restore(file: string, nowMs: number, bootMs: number): Running | undefined {
   try {
-    const read: unknown = JSON.parse(readFileSync(file, "utf8"));
+    const read: unknown = JSON.parse(
+      readFileSync(file, { encoding: "utf8", flag: constants.O_RDONLY | constants.O_NONBLOCK }),
+    );
     if (typeof read !== "object" || read === null) return undefined;
     if (!("untilMs" in read && "untilBootMs" in read && "by" in read && "reason" in read)) return undefined;
     const { untilMs, untilBootMs, by, reason } = read;

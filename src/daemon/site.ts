@@ -15,6 +15,8 @@ import { createTorConsensus } from "../host/tor_consensus.ts";
 import { poolMatcherOf, poolNames } from "./policy_of.ts";
 import { createPoolResolver } from "./pool_names.ts";
 
+const FAULTS_SHOWN = 3;
+
 /** What detectors may ask about the site. Each answer is of the configuration that is in force at that moment. */
 export interface Site {
   pools(): PoolMatcher;
@@ -35,7 +37,7 @@ export interface LiveSite extends Site {
 
 export interface SiteParts {
   readonly config: () => Config;
-  readonly onFault: (part: string, fault: Fault) => void;
+  readonly onFault: (part: string, fault: Fault, phase: "begins" | "ends") => void;
 }
 
 /** A site that says nothing. */
@@ -61,6 +63,7 @@ export function createSite({ config, onFault }: SiteParts): LiveSite {
     ...now.TRUSTED_SYSTEM_PROCESSES,
     ...distroAllowances(now.DISTRO_SPECIFIC_ALLOWANCES, osRelease),
   ]);
+  let isFaulty = false;
   let pools = poolMatcherOf(config().MINING_POOLS, resolver.resolved());
   const poolsOfConfig = perConfig(config, (now) => {
     pools = poolMatcherOf(now.MINING_POOLS, resolver.resolved());
@@ -85,14 +88,23 @@ export function createSite({ config, onFault }: SiteParts): LiveSite {
 
   async function readLists(): Promise<void> {
     if (!(await lists.refresh())) return;
-    for (const fault of lists.faults()) onFault("indicators", fault);
-    for (const remark of lists.current().remarks)
-      onFault("indicators", {
-        kind: "invalid",
-        message: `a line of a list of INDICATORS is passed over: ${remark}`,
-        remedy: "correct the line or remove it; the others count",
-      });
+    const fault = faultOfLists(lists.faults(), lists.current().remarks);
+    if (fault !== undefined) onFault("indicators", fault, "begins");
+    else if (isFaulty) onFault("indicators", { kind: "io", message: "all lists are read, every line counts" }, "ends");
+    isFaulty = fault !== undefined;
   }
+}
+
+/** One fault for all that is wrong with the lists: it stands in `status` until they are mended. */
+function faultOfLists(files: readonly Fault[], remarks: readonly string[]): Fault | undefined {
+  const messages = [...files.map(({ message }) => message), ...remarks.map((remark) => `passed over: ${remark}`)];
+  if (messages.length === 0) return undefined;
+  const more = messages.length > FAULTS_SHOWN ? `; and ${messages.length - FAULTS_SHOWN} more` : "";
+  return {
+    kind: "invalid",
+    message: `${messages.slice(0, FAULTS_SHOWN).join("; ")}${more}`,
+    remedy: files[0]?.remedy ?? "correct the line or remove it; the others count",
+  };
 }
 
 /** Compiled anew when another configuration is in force. */

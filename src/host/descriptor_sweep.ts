@@ -27,6 +27,8 @@ export interface DescriptorMemory {
   wasCut: boolean;
   /** Number of the sweep that last read a part. */
   turn: number;
+  /** As the last sweep that read all of them found it, before it did. */
+  size: number;
 }
 
 /** A process whose descriptors were not all read in this sweep. */
@@ -58,6 +60,8 @@ export interface DescriptorSweeper {
   begin(sweepNumber: number): void;
   /** Returns how many the process has open. Those with very many are read by `end`. */
   add(directory: number, owner: DescriptorOwner): number;
+  /** As `add` for a process that has slept since it was read whole. False where something changed: `add` it. */
+  confirm(pid: number, directory: number, memory: DescriptorMemory, context: DescriptorContext): boolean;
   count(directory: number, tableSize: number): number;
   /** @param withDirectory opens the directory of a process in /proc, if it is still the same process. */
   end(withDirectory: (ref: ProcessRef, use: (directory: number) => number) => number): DescriptorsSwept;
@@ -72,7 +76,12 @@ interface Deferred extends Waiting {
 }
 
 export function newDescriptorMemory(): DescriptorMemory {
-  return { known: [], next: 0, wasCut: false, turn: 0 };
+  return { known: [], next: 0, wasCut: false, turn: 0, size: -1 };
+}
+
+/** Whether a sweep has read all descriptors of a process in its first pass. */
+export function isWhole(memory: DescriptorMemory, sweepNumber: number): boolean {
+  return memory.turn === sweepNumber && !memory.wasCut;
 }
 
 export function createDescriptorSweeper(clock: Clock, limits: ShareLimits): DescriptorSweeper {
@@ -84,7 +93,7 @@ export function createDescriptorSweeper(clock: Clock, limits: ShareLimits): Desc
   let carriedLeft = 0;
   let unreadable = 0;
 
-  return { begin, add, count, end };
+  return { begin, add, confirm, count, end };
 
   function begin(number: number): void {
     sweepNumber = number;
@@ -100,14 +109,23 @@ export function createDescriptorSweeper(clock: Clock, limits: ShareLimits): Desc
     return reader.count(directory, limits.ordinaryMax, tableSize);
   }
 
+  function confirm(pid: number, directory: number, memory: DescriptorMemory, context: DescriptorContext): boolean {
+    if (memory.wasCut || reader.size(directory) !== memory.size) return false;
+    if (!reader.hasSameStandard(directory, memory.known, context)) return false;
+    descriptors.set(pid, memory.known);
+    return true;
+  }
+
   function add(directory: number, owner: DescriptorOwner): number {
     const { memory, context, uid } = owner;
-    const handles = count(directory, owner.tableSize);
+    const size = reader.size(directory);
+    const handles = reader.count(directory, limits.ordinaryMax, owner.tableSize, size);
     if (share.admit(uid, handles)) {
       const found = reader.read(directory, memory.known, context, limits.ordinaryMax);
       if (found.status < 0) return refused(found.status);
       if (!found.cut) {
         keep(owner, found.descriptors, false, 0);
+        memory.size = size;
         return found.handles;
       }
     }

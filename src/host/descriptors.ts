@@ -3,11 +3,13 @@
 // Costs 2 us a file or a socket that is known, 3 us a known pipe, 6 us a new one; nearly all of it in the kernel.
 import type { Descriptor, DescriptorKind } from "../core/process.ts";
 import { classifyDescriptor, isTerminalNode } from "./descriptor_kinds.ts";
-import { AT, closeDescriptor, type Name, OPEN, openAt } from "./libc.ts";
+import { AT, closeDescriptor, type Name, OPEN, openAt, pointerBehind, pointerTo } from "./libc.ts";
 import { decodeText, eachNumber, FILE_TYPE, identify, modeOfLink, readLinkBytes, statFollowing } from "./procfs.ts";
 
 const TARGET_CHARACTERS_MAX = 1024;
 const STANDARD = [0, 1, 2];
+const standardNames = new TextEncoder().encode("fd/0\0fd/1\0fd/2\0");
+const STANDARD_NAMES = STANDARD.map((fd) => pointerBehind(pointerTo(standardNames), fd * 5));
 const FIRST_OTHER = 3;
 const CLOCK_EVERY_LINKS = 256;
 
@@ -72,17 +74,24 @@ export interface DescriptorReader {
     part: DescriptorPart,
   ): PartFound;
   /**
-   * How many there are, without looking at them: exact since Linux 6.2; before, exact up to `countedMax` and then the
-   * size of the table that holds them.
+   * For a process that has slept: whether 0, 1 and 2 are what they were, which another process with the same table
+   * could change.
    */
-  count(processDirectory: number, countedMax: number, tableSize: number): number;
+  hasSameStandard(processDirectory: number, known: KnownDescriptors, context: DescriptorContext): boolean;
+  /** How many there are as far as one look tells: 0 also before Linux 6.2, negative where none may be seen. */
+  size(processDirectory: number): number;
+  /**
+   * How many there are, without looking at them: exact since Linux 6.2; before, exact up to `countedMax` and then the
+   * size of the table that holds them. `size` spares a look where it was just taken.
+   */
+  count(processDirectory: number, countedMax: number, tableSize: number, size?: number): number;
 }
 
 export function createDescriptorReader(): DescriptorReader {
   const procDevice = statFollowing(AT.currentDirectory, "/proc")?.device ?? -1;
   const { begin, readOne } = createLinkReader();
 
-  return { begin, read, readPart, count };
+  return { begin, read, readPart, hasSameStandard, size, count };
 
   function read(
     processDirectory: number,
@@ -156,11 +165,31 @@ export function createDescriptorReader(): DescriptorReader {
     }
   }
 
-  function count(processDirectory: number, countedMax: number, tableSize: number): number {
+  function hasSameStandard(processDirectory: number, known: KnownDescriptors, context: DescriptorContext): boolean {
+    let at = 0;
+    for (const fd of STANDARD) {
+      const before = known[at]?.fd === fd ? known[at] : undefined;
+      if (before !== undefined) at++;
+      const name = STANDARD_NAMES[fd] ?? `fd/${fd}`;
+      if (readOne(processDirectory, processDirectory, fd, name, before, context) !== before) return false;
+    }
+    return true;
+  }
+
+  function size(processDirectory: number): number {
     const directory = identify(processDirectory, "fd");
-    if (directory === undefined) return 0;
-    // Since 6.2 the size is the count; the size of an ordinary directory, as a test's /proc has, is not.
-    if (directory.sizeBytes > 0 && directory.device === procDevice) return directory.sizeBytes;
+    if (directory === undefined) return -1;
+    // The size of an ordinary directory, as a test's /proc has, is not the count.
+    return directory.device === procDevice ? directory.sizeBytes : 0;
+  }
+
+  function count(
+    processDirectory: number,
+    countedMax: number,
+    tableSize: number,
+    known = size(processDirectory),
+  ): number {
+    if (known !== 0) return Math.max(0, known);
     let entries = 0;
     eachNumber(processDirectory, "fd", () => ++entries <= countedMax);
     return entries > countedMax ? Math.max(entries, tableSize) : entries;

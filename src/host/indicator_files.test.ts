@@ -51,9 +51,9 @@ describe("lists", () => {
     await lists.refresh();
     expect(lists.current()).toEqual(["good:x"]);
     const messages = lists.faults().map(({ message }) => message.replaceAll(folder, "F"));
-    expect(messages[0]).toStartWith("INDICATORS: F/none cannot be read");
-    expect(messages[1]).toBe("INDICATORS: F is no ordinary file");
-    expect(messages[2]).toBe("INDICATORS: others than root can change F/good");
+    expect(messages[0]).toStartWith("F/none cannot be read: there is no such file");
+    expect(messages[1]).toBe("F is no ordinary file");
+    expect(messages[2]).toBe("others than root can change F/good");
   });
 
   test("named by a new configuration are read at once", async () => {

@@ -66,11 +66,11 @@ export function createIndicatorFiles<T>(options: IndicatorFilesOptions<T>): Indi
       sink.begin(file);
       const read = await readLines(file, FILE_BYTES_MAX, (line) => sink.line(line));
       const remedy = "correct INDICATORS.files or put the list there; the other lists count";
-      if (!read.ok) found.push({ ...read.fault, message: `INDICATORS: ${read.fault.message}`, remedy });
+      if (!read.ok) found.push({ ...read.fault, remedy });
       else if ((read.value.mode & 0o022) !== 0 || read.value.ownerUid !== 0)
         found.push({
           kind: "invalid",
-          message: `INDICATORS: others than root can change ${file}`,
+          message: `others than root can change ${file}`,
           remedy: `sudo chown root ${file} && sudo chmod go-w ${file}`,
         });
     }

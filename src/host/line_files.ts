@@ -34,7 +34,8 @@ export async function readLines(
     await readChunks(file, bytesMax, onLine);
     return ok({ mode: mode & 0o7777, ownerUid: uid });
   } catch (thrown) {
-    return fail(kindOf(thrown), `${path} cannot be read: ${messageOf(thrown)}`);
+    const kind = kindOf(thrown);
+    return fail(kind, `${path} cannot be read: ${kind === "gone" ? "there is no such file" : messageOf(thrown)}`);
   } finally {
     await file?.close();
   }

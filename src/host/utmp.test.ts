@@ -147,6 +147,17 @@ describe("a follower of wtmp", () => {
     tail.close();
   });
 
+  test("does not wait at a fifo in its place, and reads the file that replaces it", () => {
+    const path = join(folder, "wtmp-fifo");
+    Bun.spawnSync(["mkfifo", path]);
+    const tail = createWtmpTail(path);
+    expect(tail.read()).toEqual({ ok: true, value: { records: [], skipped: 0 } });
+    expect(tail.place()).toBeUndefined();
+    rmSync(path);
+    writeFileSync(path, record(7, "pts/2", "alice", "", 5));
+    expect(users(tail.read())).toEqual(["alice"]);
+  });
+
   test("leaves a half-written record for the next time, and survives that there is no file", () => {
     const path = join(folder, "wtmp-5");
     const tail = createWtmpTail(path);

@@ -1,7 +1,7 @@
 // utmp(5): who is on which terminal now (/run/utmp), and every login and logout since (/var/log/wtmp).
 // Trusts nothing: programs with group utmp write it for any user, with a host text of their choice. Debian 13 has neither.
 // Costs a stat a scan; bytes are read only where the file changed, of wtmp only what is new.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { fail, messageOf, ok, type Result } from "../core/result.ts";
 import type { LogPlace } from "../core/session_memory.ts";
 import { addressText, isUnspecified } from "./addresses.ts";
@@ -132,8 +132,14 @@ export function createWtmpTail(path = "/var/log/wtmp", from?: LogPlace): WtmpTai
 
   function open(): boolean {
     try {
-      descriptor = openSync(path, "r");
-      const { dev: device, ino: inode, size } = fstatSync(descriptor);
+      // Opening a fifo would wait for its writer.
+      descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const stats = fstatSync(descriptor);
+      if (!stats.isFile()) {
+        close();
+        return false;
+      }
+      const { dev: device, ino: inode, size } = stats;
       const isKnown = from?.device === device && from.inode === inode && from.offsetBytes <= size;
       // A file that was there before us begins at its end; one that came later, even while we did not run, at its start.
       const unknownBegin = isFirst && from === undefined ? size : 0;

@@ -3,6 +3,7 @@
  * ECS field reference: https://www.elastic.co/guide/en/ecs/current/ecs-field-reference.html
  */
 import type { Clock } from "../core/clock.ts";
+import { readableReason } from "../core/field_words.ts";
 import type { Notice, NoticeSubject } from "../core/notice.ts";
 import type { FieldValue } from "../core/nouns.ts";
 import { ok } from "../core/result.ts";
@@ -71,7 +72,7 @@ export function ecsDocument(
   put(document, "event.created", isoTime(finding.atMs));
   put(document, "event.severity", finding.score);
   put(document, "event.risk_score", finding.score);
-  put(document, "event.reason", finding.reasons.join("; "));
+  put(document, "event.reason", finding.reasons.map(readableReason).join("; "));
   put(document, "event.dataset", "algo_monitor.alert");
   put(document, "event.module", "algo_monitor");
   put(document, "rule.id", finding.rule.id);

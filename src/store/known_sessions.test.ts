@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SessionMemory } from "../core/session_memory.ts";
@@ -49,6 +49,18 @@ describe("the file of known logins", () => {
       expect(file.save(MEMORY).ok).toBe(true);
       expect(readFileSync(path, "utf8")).toContain("publickey");
     });
+
+  test("that is a fifo is not waited for, and a link beside it is not written through", () => {
+    const path = join(folder, "fifo.json");
+    Bun.spawnSync(["mkfifo", path]);
+    writeFileSync(join(folder, "precious"), "mine");
+    symlinkSync(join(folder, "precious"), `${path}.new`);
+    const file = openSessionMemory(path);
+    expect(file.load().ok).toBe(false);
+    expect(file.save(MEMORY).ok).toBe(true);
+    expect(readFileSync(join(folder, "precious"), "utf8")).toBe("mine");
+    expect(file.load()).toEqual({ ok: true, value: MEMORY });
+  });
 
   test("that cannot be written says so", () => {
     const saved = openSessionMemory(join(folder, "no", "such", "place.json")).save(MEMORY);

@@ -2,7 +2,7 @@
  * What the watch over logins must know after a restart: a small JSON file, replaced whole. Losing it costs nothing but
  * memory: present logins count as known then, and networks are learned anew.
  */
-import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fail, messageOf, ok, type Result } from "../core/result.ts";
 import type { Session } from "../core/session.ts";
 import {
@@ -32,7 +32,9 @@ export function openSessionMemory(path: string): SessionMemoryFile {
   function load(): Result<SessionMemory | undefined> {
     try {
       if (statSync(path).size > FILE_BYTES_MAX) return unusable("it is larger than it can be");
-      const memory = parseSessionMemory(readFileSync(path, "utf8"));
+      // Opening a fifo would wait for its writer; so it reads as empty.
+      const flag = constants.O_RDONLY | constants.O_NONBLOCK;
+      const memory = parseSessionMemory(readFileSync(path, { encoding: "utf8", flag }));
       return memory === undefined ? unusable("it is damaged or of another version") : ok(memory);
     } catch (thrown) {
       return isMissing(thrown) ? ok(undefined) : unusable(messageOf(thrown));
@@ -49,7 +51,9 @@ export function openSessionMemory(path: string): SessionMemoryFile {
 
   function save(memory: SessionMemory): Result<void> {
     try {
-      writeFileSync(`${path}.new`, JSON.stringify({ format: FORMAT, ...memory }), { mode: 0o600 });
+      // Whatever stands there is not written into: it may be a fifo or a link.
+      rmSync(`${path}.new`, { force: true });
+      writeFileSync(`${path}.new`, JSON.stringify({ format: FORMAT, ...memory }), { mode: 0o600, flag: "wx" });
       renameSync(`${path}.new`, path);
       return ok(undefined);
     } catch (thrown) {

@@ -53,6 +53,9 @@ const FILES: readonly (readonly [key: keyof ReturnType<typeof pathsOf>, what: st
   ["siteRulesDirectory", "your rules, never touched; one with the id of ours replaces it"],
   ["logsDirectory", "alert.log, warning.log, info.log, error.log, alerts.jsonl, and their rotated parts"],
   ["databaseFile", "SQLite (WAL): events, findings, decisions, outcomes, audit"],
+  ["filesDatabaseFile", "SQLite (WAL): what the watched files were like, and what the package manager knows of them"],
+  ["sessionsFile", "which logins were told already, and from which networks each user came"],
+  ["spoolDirectory", "notices that wait for the webhook"],
   ["runDirectory", "0700, in memory: what is gone after a boot"],
   ["controlSocket", "0600: the command line talks to the daemon here, JSON lines"],
 ];

@@ -148,3 +148,17 @@ function withDatagrams(view: HostView): HostView {
 function changed(view: HostView, change: (socket: InternetSocket) => InternetSocket): HostView {
   return { ...view, internetSockets: () => [...view.internetSockets()].map(change) };
 }
+
+test("a program that listens on hundreds of ports is told apart on the first of them and folded from then on", () => {
+  const ports = Array.from({ length: 300 }, (_, index) => 2000 + index);
+  const lines = ports.map((port, index) => `  fd ${index + 3} rw socket:[${port}]`);
+  const sockets = ports.map((port) => `tcp listen 0.0.0.0:${port} inode ${port}`);
+  const view = hostFixture(["pid 50 ppid 1 uid 1000 exe /home/a/x", ...lines, ...sockets].join("\n")).view;
+  const folds = detector()
+    .sweep(view)
+    .map((draft) => draft.fields["listener.fold"]);
+  expect(folds).toHaveLength(300);
+  expect(new Set(folds).size).toBe(33);
+  expect(folds.slice(0, 32)).toEqual(ports.slice(0, 32).map(String));
+  expect(folds.at(-1)).toBe("many");
+});

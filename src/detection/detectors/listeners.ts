@@ -13,6 +13,10 @@ import type { NewSocket, NewSockets } from "../site/new_sockets.ts";
 import { isInContainer, isVerifiedOwner, servesUnit } from "../site/ownership.ts";
 import { type Detector, derived } from "./detector.ts";
 
+/** So many ports of one program and user are told apart; what it opens beyond is one alert, or a loop over all ports is 60,000. */
+const PORTS_APART_MAX = 32;
+const OWNERS_MAX = 512;
+
 export interface ListenersParts {
   readonly lists: () => NetworkLists;
   readonly sockets: NewSockets;
@@ -22,6 +26,8 @@ export interface ListenersParts {
 
 export function createListenersDetector({ lists, sockets, ephemeralPorts }: ListenersParts): Detector {
   const [firstPort, lastPort] = ephemeralPorts;
+  /** Ports told, by executable and user; the owner that was not seen for longest first. */
+  const portsTold = new Map<string, Set<number>>();
   return { id: "listeners", emits: ["listener"], sweep };
 
   function sweep(view: HostView): readonly EventDraft[] {
@@ -46,10 +52,20 @@ export function createListenersDetector({ lists, sockets, ephemeralPorts }: List
       "listener.port_name": name ?? "",
       "listener.owner_verified": isVerifiedOwner(view, owner),
       "listener.unit_main": byInit || servesUnit(view, owner),
-      "listener.fold": isEphemeral ? "ephemeral" : String(socket.local.port),
+      "listener.fold": isEphemeral ? "ephemeral" : foldOf(owner, socket.local.port),
     };
     const subject = { actors: [owner.ref], relays: [], sockets: [socketRef(socket)] };
     return [derived("listener", "listener-opened", owner, fields, subject)];
+  }
+
+  function foldOf(owner: Process, port: number): string {
+    const key = `${owner.effectiveUid} ${owner.executable?.path ?? ""}`;
+    const told = portsTold.get(key) ?? new Set();
+    portsTold.delete(key);
+    portsTold.set(key, told);
+    if (portsTold.size > OWNERS_MAX) portsTold.delete(portsTold.keys().next().value ?? "");
+    if (told.size < PORTS_APART_MAX) told.add(port);
+    return told.has(port) ? String(port) : "many";
   }
 }
 

@@ -61,6 +61,12 @@ test("reads what every package has where, through the merge of /usr and through 
   ]);
 });
 
+test("a diversion of /usr/bin counts for a package that lists /bin, where that is a link", async () => {
+  put("diversions", "/usr/bin/old\n/usr/bin/old.distrib\n:\n");
+  expect(await all(dpkgReader(root))).toContain("tool /usr/bin/old.distrib aa");
+  put("diversions", "/usr/bin/tool\n/usr/bin/tool.real\nwrapper\n");
+});
+
 test("a host without dpkg has no reader", () => {
   expect(dpkgReader(join(root, "usr"))).toBeUndefined();
 });

@@ -1,11 +1,13 @@
 // What dpkg installed where, with the MD5 it came with: dpkg's own files, without running dpkg.
 // Trusts root's files in /var/lib/dpkg (format: deb-md5sums(5), dpkg(1) FILES, deb-conffiles(5)); they are not signed.
 // Costs 1 s and a megabyte at a time for the first reading of 100,000 files; later only packages whose lists changed.
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { PackageContent, PackagedPath, PackageReader } from "../../core/packages.ts";
 import { fail, messageOf, ok, type Result } from "../../core/result.ts";
 import { type Aliases, readAliases } from "./aliases.ts";
+import { stampOf, textOf } from "./text.ts";
+import { isUcfOwner, ucfContents, ucfFingerprint } from "./ucf.ts";
 
 /** The largest list of a real package (documentation of TeX Live) is 2 MB, a status file of 5,000 packages 6 MB. */
 const LIST_BYTES_MAX = 32 * 1024 * 1024;
@@ -31,13 +33,17 @@ export function dpkgReader(root: string): PackageReader | undefined {
     name: "dpkg",
     canonical: aliases.canonical,
     fingerprint: () =>
-      [aliases.stamp, ...["status", "info", "diversions"].map((name) => stampOf(join(directory, name)))].join(" "),
-    owners: async () => guarded(directory, () => ownersOf(directory, aliases)),
-    read: (owners) => readAll(directory, aliases, owners),
+      [
+        aliases.stamp,
+        ...["status", "info", "diversions"].map((name) => stampOf(join(directory, name))),
+        ucfFingerprint(root),
+      ].join(" "),
+    owners: async () => guarded(directory, () => ownersOf(root, directory, aliases)),
+    read: (owners) => readAll(root, directory, aliases, owners),
   };
 }
 
-function ownersOf(directory: string, aliases: Aliases): Result<ReadonlyMap<string, string>> {
+function ownersOf(root: string, directory: string, aliases: Aliases): Result<ReadonlyMap<string, string>> {
   const lists = readdirSync(join(directory, "info")).filter((name) => name.endsWith(".list"));
   if (lists.length > PACKAGES_MAX)
     return fail("limit", `${directory}/info lists ${lists.length} packages, more than ${PACKAGES_MAX}`);
@@ -52,10 +58,12 @@ function ownersOf(directory: string, aliases: Aliases): Result<ReadonlyMap<strin
     const stamp = `${stampOf(`${base}.list`)} ${stampOf(`${base}.md5sums`)} ${Bun.hash(common + declared).toString(36)}`;
     owners.set(owner, stamp);
   }
+  for (const { owner, stamp } of ucfContents(root, aliases.canonical).values()) owners.set(owner, stamp);
   return ok(owners);
 }
 
 async function* readAll(
+  root: string,
   directory: string,
   aliases: Aliases,
   owners: readonly string[],
@@ -63,19 +71,25 @@ async function* readAll(
   const shared = guarded(directory, () =>
     ok({
       conffiles: readConffiles(directory),
-      diversions: parseDiversions(textOf(join(directory, "diversions"), LIST_BYTES_MAX)),
+      diversions: readDiversions(directory, aliases),
+      registered: owners.some(isUcfOwner) ? ucfContents(root, aliases.canonical) : undefined,
     }),
   );
   if (!shared.ok) return yield shared;
-  const { conffiles, diversions } = shared.value;
+  const { conffiles, diversions, registered } = shared.value;
   for (const owner of owners) {
+    if (isUcfOwner(owner)) {
+      // Gone since it was listed: it brings nothing, and the next refresh forgets it.
+      yield ok(registered?.get(owner) ?? { owner, name: "ucf", files: [] });
+      continue;
+    }
     const base = join(directory, "info", owner);
     yield guarded(directory, () => {
       const name = owner.replace(/:[^:]*$/, "");
       const listed = parseList(textOf(`${base}.list`, LIST_BYTES_MAX));
       const digests = parseMd5sums(textOf(`${base}.md5sums`, LIST_BYTES_MAX));
       const declared: Conffiles = conffiles.get(owner) ?? new Map();
-      const place = (path: string): string => aliases.canonical(placeOf(path, name, diversions));
+      const place = (path: string): string => aliases.canonical(placeOf(aliases.canonical(path), name, diversions));
       const files = listed.map((path) => packagedPath(place(path), digests.get(path), declared.get(path)));
       return ok({ owner, name, files });
     });
@@ -88,6 +102,12 @@ function packagedPath(path: string, digest: string | undefined, conffile: string
   return known === undefined
     ? { path, algorithm: "none", digest: "", config }
     : { path, algorithm: "md5", digest: known, config };
+}
+
+/** Where /bin is a link, who diverts /usr/bin/x means the /bin/x of an older package too. */
+function readDiversions(directory: string, aliases: Aliases): ReadonlyMap<string, Diversion> {
+  const written = parseDiversions(textOf(join(directory, "diversions"), LIST_BYTES_MAX));
+  return new Map([...written].map(([from, diversion]) => [aliases.canonical(from), diversion]));
 }
 
 /** Where a file of this package lies, after dpkg-divert(1). */
@@ -194,19 +214,6 @@ function* linesOf(text: string): Generator<string> {
     if (end < 0) return;
     start = end + 1;
   }
-}
-
-/** Empty where the file is not there. */
-function textOf(path: string, bytesMax: number): string {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0) return "";
-  if (size > bytesMax) throw new Error(`${path} has ${size} bytes, more than ${bytesMax}`);
-  return readFileSync(path, "utf8");
-}
-
-function stampOf(path: string): string {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.mtimeNs}`;
 }
 
 function guarded<T>(directory: string, action: () => Result<T>): Result<T> {
