@@ -286,6 +286,17 @@ describe("alerts from the store alone, with no daemon", () => {
     });
   }
 
+  test("what is only kept for the record is left out, said, and shown when asked for", async () => {
+    store.recordFinding(finding("warn0001", { level: "low" }));
+    store.recordFinding(finding("info0002", { level: "informational" }));
+    const short = (await host.run(["alerts"])).out;
+    expect(short).toContain("warn0001");
+    expect(short).not.toContain("info0002");
+    expect(short).toContain("1 alert of severity INFO left out: --all shows all.\n");
+    for (const asked of [["--all"], ["--level", "informational"], ["--rule", "reverse_shell"]])
+      expect((await host.run(["alerts", ...asked])).out).toContain("info0002");
+  });
+
   test("nothing that fits is said, not shown as nothing", async () => {
     expect((await host.run(["alerts"])).out).toBe("No alerts fit.\n");
   });

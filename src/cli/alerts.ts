@@ -24,6 +24,7 @@ interface ListOptions extends JsonOption {
   readonly since?: string;
   readonly exe?: string;
   readonly limit: string;
+  readonly all?: true;
   readonly follow?: true;
 }
 
@@ -39,6 +40,7 @@ export function alertsCommand(cli: Cli): Command {
     .option("--since <when>", "only seen since then: 2h, 1d, 2026-03-14, 2026-03-14T12:00")
     .option("-e, --exe <path>", "only of this executable: an absolute path, or a part of one")
     .option("-n, --limit <count>", "how many at most", "50")
+    .option("-a, --all", "also what is only kept for the record (INFO); --level and --rule find it too")
     .option("-f, --follow", "keep running and print alerts as they come (with --json: one document a line)")
     .addHelpText("after", EXAMPLES);
   withJson(command).action((options: ListOptions) =>
@@ -78,9 +80,10 @@ async function runList(cli: Cli, options: ListOptions): Promise<Answered> {
         ? `Only the newest ${found.value.length} are shown: --limit shows more.\n`
         : "";
     const none = "No alerts fit.\n";
+    const left = filter.value.loud === true ? leftOut(reader) : "";
     return ok({
       json: { alerts: found.value },
-      text: (found.value.length === 0 ? none : listText(cli, found.value)) + full + caveat,
+      text: (found.value.length === 0 ? none : listText(cli, found.value)) + full + left + caveat,
     });
   });
 }
@@ -102,9 +105,21 @@ function filterOf(cli: Cli, options: ListOptions): Result<AlertFilter & { readon
     ...(options.status === undefined ? {} : { status: options.status }),
     ...(options.level === undefined ? {} : { level: options.level }),
     ...(options.rule === undefined ? {} : { rule: options.rule }),
+    ...(isForEverything(options) ? {} : { loud: true as const }),
     ...(options.exe === undefined ? {} : { executable: options.exe }),
     ...(sinceMs === undefined ? {} : { sinceMs }),
   });
+}
+
+/** Who asks for a level or a rule wants what it says. */
+function isForEverything({ all, level, rule }: ListOptions): boolean {
+  return all === true || level !== undefined || rule !== undefined;
+}
+
+function leftOut(reader: Parameters<typeof historyCaveat>[0]): string {
+  const counts = reader.counts();
+  const infos = counts.ok ? counts.value.alertsBySeverity.INFO : 0;
+  return infos === 0 ? "" : `${plural(infos, "alert")} of severity INFO left out: --all shows all.\n`;
 }
 
 export function listText(cli: Cli, alerts: readonly Alert[]): string {

@@ -132,8 +132,15 @@ describe("a name that is not honoured", () => {
       "a script of somebody",
       running(SHELL, { name: "sleep" }),
       INTERPRETER,
-      script("/home/a/x", false),
-      "it runs the script /home/a/x",
+      script("/etc/hostname", false),
+      "it runs the script /etc/hostname",
+    ],
+    [
+      "a module",
+      running(SHELL, { name: "sleep" }),
+      INTERPRETER,
+      script("/home/a/http.server", false),
+      "it runs the module http.server",
     ],
     ["inline code", running(SHELL, { name: "sleep" }), INTERPRETER, { kind: "inline" }, "runs code without a file"],
   ];

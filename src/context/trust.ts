@@ -97,6 +97,8 @@ function reasonOf(
   if (!isRootOnly(executable))
     return `others than root can change ${path}; first: sudo chown root ${path} && sudo chmod go-w ${path}, then name it by its path: sudo algo-monitor trust ${path}`;
   // The path of an interpreter would trust whatever it is given to run.
+  if (program.interpreter && script.kind === "file" && statOf(script.path) === undefined)
+    return `it runs the module ${baseName(script.path)}, or a script that is gone, and nobody can say which file that is; ${byException}`;
   if (program.interpreter && script.kind === "file" && !script.verified)
     return `it runs the script ${script.path}, which others than root can change or which is in no system directory; put it into /usr/local/bin, owned by root`;
   if (program.interpreter && script.kind !== "file")

@@ -46,6 +46,8 @@ export interface Baseline {
   hashed(afterKey: number, toKey: number, limit: number): readonly VerifyRow[];
   /** All of it or nothing, in one transaction. False: it could not be written, and `onFault` was told. */
   write(batch: BaselineBatch): boolean;
+  /** What it keeps in memory for speed is given back. */
+  releaseMemory(): void;
   /** Of the file. */
   sizeBytes(): number;
   close(): void;

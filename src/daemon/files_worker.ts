@@ -24,6 +24,7 @@ let close: (() => void) | undefined;
 /** One at a time: they share a buffer. */
 let identities: Promise<void> = Promise.resolve();
 let identitiesWaiting = 0;
+let isStopping = false;
 
 self.onmessage = (event: MessageEvent) => {
   if (isToWorker(event.data)) hear(event.data);
@@ -41,7 +42,7 @@ function hear(message: ToWorker): void {
         return say({ ...message, kind: "identified", identity: undefined });
       identitiesWaiting++;
       identities = identities
-        .then(() => watch?.identify(message.wanted))
+        .then(() => (isStopping ? undefined : watch?.identify(message.wanted)))
         .catch(fail)
         .finally(() => identitiesWaiting--);
       return;
@@ -82,14 +83,17 @@ const NO_PACKAGES: Packages = {
 };
 
 async function stop(): Promise<void> {
+  isStopping = true;
   await watch?.stop().catch(fail);
+  // Whoever is not answered asks the next thread; the answer under way needs the database.
+  await identities;
   close?.();
   say({ kind: "stopped" });
 }
 
 /** Our own bug: the daemon hears of it and starts a new thread. */
 function fail(thrown: unknown): void {
-  say({ kind: "round-ended" });
+  say({ kind: "round-ended", wasHeavy: false });
   setTimeout(() => {
     throw new Error(messageOf(thrown), { cause: thrown });
   });

@@ -25,7 +25,7 @@ import type { TreeEntry, TreeRoot, TreeVisitor, TreeWalk } from "./tree_types.ts
 /** PATH_MAX without its NUL: what is longer no system call takes as one path. */
 export const PATH_BYTES_MAX = 4095;
 const DIRECTORY_BYTES = 64 * 1024;
-const ENTRIES_A_SLICE = 1000;
+const ENTRIES_A_SLICE = 500;
 const DIRECTORIES_A_SLICE = 500;
 const AT_NO_AUTOMOUNT = 0x800;
 const DIRENT_HEADER_BYTES = 19;

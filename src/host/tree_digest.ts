@@ -17,7 +17,7 @@ import {
 import { deviceNumber, FILE_TYPE } from "./procfs.ts";
 import { joined } from "./tree_hash.ts";
 
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 64 * 1024;
 const CACHE_MATTERS_BYTES = 256 * 1024;
 const PAGE_BYTES = 4096;
 const FADV_DONTNEED = 4;

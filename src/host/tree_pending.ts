@@ -50,10 +50,10 @@ export function createPending(): Pending {
       const total = base + (names === undefined ? 0 : 1 + nameLength);
       if (used + total > BYTES_MAX) return false;
       if (used + total > bytes.length) grow(used + total);
-      bytes.set(directory.subarray(0, base), used);
+      copy(directory, 0, base, bytes, used);
       if (names !== undefined) {
         bytes[used + base] = SLASH;
-        bytes.set(names.subarray(nameStart, nameStart + nameLength), used + base + 1);
+        copy(names, nameStart, nameLength, bytes, used + base + 1);
       }
       used += total;
       lengths.push(total);
@@ -68,7 +68,7 @@ export function createPending(): Pending {
       length = last;
       key = keys.pop() ?? 0;
       tag = tags.pop() ?? 0;
-      into.set(bytes.subarray(used, used + last));
+      copy(bytes, used, last, into, 0);
       into[last] = 0;
       return true;
     },
@@ -80,6 +80,11 @@ export function createPending(): Pending {
       if (bytes.length > BYTES_KEPT) bytes = new Uint8Array(BYTES_AT_FIRST);
     },
   };
+
+  /** Byte by byte: the view that `set` would need is an object for each of some 30 bytes. */
+  function copy(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
+    for (let i = 0; i < length; i++) to[at + i] = from[start + i] ?? 0;
+  }
 
   function grow(wanted: number): void {
     const larger = new Uint8Array(Math.max(wanted, bytes.length * 2));

@@ -22,6 +22,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 function begin(change: Partial<FilesystemParts> = {}) {
   const inbox = createInbox();
   const notices: string[] = [];
+  let living = 0;
   const files = createFilesystemScanner({
     clock: systemClock,
     inbox,
@@ -38,10 +39,15 @@ function begin(change: Partial<FilesystemParts> = {}) {
     databasePath: `${home}/files.db`,
     onFault: (_, message) => faults.push(message),
     onNotice: (message) => notices.push(message),
-    spawnWorker: spawnFilesWorker,
+    spawnWorker() {
+      const worker = spawnFilesWorker();
+      living++;
+      worker.addEventListener("close", () => living--);
+      return worker;
+    },
     ...change,
   });
-  return { ...files, inbox, notices };
+  return { ...files, inbox, notices, living: () => living };
 }
 
 test("a change becomes an event of a later sweep, and nothing waits for it", async () => {
@@ -111,6 +117,94 @@ test("a worker that dies is told and started again later, and a scan meanwhile d
   expect(faults[0]).toBe(
     "the thread that watches files ended (out of memory) and is started again in 5 s; until then no file is looked at",
   );
+});
+
+test("the thread of the first reading ends with it, and the next round has another with the same memory", async () => {
+  const { scanner, inbox, status, living, stop } = begin();
+  scanner.scan();
+  await until(() => status().state === "watching" && living() === 0);
+  writeFileSync(`${home}/tree/new`, "x");
+  scanner.scan();
+  await until(() => inbox.size > 0);
+  expect(living()).toBe(1);
+  expect(inbox.take(9).map((draft) => draft.fields["file.path"])).toEqual([`${home}/tree/new`]);
+  await stop();
+});
+
+test("switched off no thread lives, and what changed meanwhile is told when it is switched on", async () => {
+  const { scanner, inbox, status, switchOff, living, stop } = begin();
+  switchOff();
+  expect(living()).toBe(0);
+  scanner.scan();
+  await until(() => status().state === "watching" && living() === 0);
+  scanner.scan();
+  await until(() => living() > 0);
+  switchOff();
+  switchOff();
+  await until(() => living() === 0 && status().state === "off");
+  writeFileSync(`${home}/tree/file`, "another content");
+  scanner.scan();
+  await until(() => inbox.size > 0);
+  expect(inbox.take(9).map((draft) => draft.action)).toEqual(["file-modified"]);
+  await until(() => status().state === "watching");
+  await stop();
+  expect(faults).toEqual([]);
+});
+
+test("a worker that dies while it is switched off is no fault, and the next scan starts another", async () => {
+  const workers: FilesWorker[] = [];
+  const { scanner, switchOff } = begin({
+    spawnWorker() {
+      const worker: FilesWorker = {
+        postMessage: ({ kind }) => kind === "stop" && worker.onerror?.(new ErrorEvent("error", { message: "gone" })),
+        terminate() {},
+        onmessage: null,
+        onerror: null,
+        addEventListener() {},
+      };
+      workers.push(worker);
+      return worker;
+    },
+  });
+  scanner.scan();
+  switchOff();
+  scanner.scan();
+  expect(workers).toHaveLength(1);
+  await until(() => {
+    scanner.scan();
+    return workers.length > 1;
+  });
+  expect(workers).toHaveLength(2);
+  expect(faults).toEqual([]);
+});
+
+test("a round that is asked for while the thread ends begins when it has ended, unless it is switched off again", async () => {
+  const { scanner, status, switchOff, living, stop } = begin();
+  scanner.scan();
+  await until(() => status().state === "watching" && living() === 0);
+  const firstAtMs = status().lastRound?.atMs ?? 0;
+  scanner.scan();
+  switchOff();
+  scanner.scan();
+  await until(() => (status().lastRound?.atMs ?? 0) > firstAtMs && living() === 1);
+  switchOff();
+  scanner.scan();
+  switchOff();
+  await until(() => living() === 0);
+  await Bun.sleep(20);
+  expect([living(), status().state]).toEqual([0, "off"]);
+  await stop();
+});
+
+test("all files are read at once where that was asked for while the thread ends", async () => {
+  const { scanner, status, verifyNow, switchOff, stop } = begin();
+  scanner.scan();
+  await until(() => status().state === "watching");
+  switchOff();
+  verifyNow();
+  const readAtMs = status().lastVerifiedAtMs ?? 0;
+  await until(() => (status().lastVerifiedAtMs ?? 0) > readAtMs);
+  await stop();
 });
 
 async function until(isSo: () => boolean): Promise<void> {

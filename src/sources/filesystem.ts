@@ -49,6 +49,8 @@ export interface FilesystemScanner {
   status(): FilesStatus;
   /** A round that reads every file. */
   verifyNow(): void;
+  /** Files are no longer to be watched: ends the worker, and costs nothing where none lives. `scan` starts it again. */
+  switchOff(): void;
   /** Resolves when the worker has written everything, or after five seconds. */
   stop(): Promise<void>;
 }
@@ -62,9 +64,13 @@ interface State {
   restartAtMs: number;
   restartMs: number;
   roundRunning: boolean;
+  /** Asked for while the worker was ending. */
+  roundWanted: boolean;
   verifyWanted: boolean;
   lostTold: number;
   status: FilesStatus | undefined;
+  /** While the worker writes what it has and ends: no other may open its database. */
+  ending: Promise<void> | undefined;
   stopped: (() => void) | undefined;
   stopping: boolean;
 }
@@ -87,7 +93,18 @@ export function createFilesystemScanner(parts: FilesystemParts): FilesystemScann
       state.verifyWanted = true;
       beginRound(state, true);
     },
-    stop: () => stop(state),
+    switchOff() {
+      state.roundWanted = false;
+      state.verifyWanted = false;
+      if (state.worker === undefined) return;
+      void endWorker(state).then(() => {
+        if (state.worker === undefined) state.status = undefined;
+      });
+    },
+    async stop() {
+      state.stopping = true;
+      await endWorker(state);
+    },
   };
 }
 
@@ -121,9 +138,11 @@ function begin(parts: FilesystemParts): State {
     restartAtMs: Number.NEGATIVE_INFINITY,
     restartMs: RESTART_MS_MIN,
     roundRunning: false,
+    roundWanted: false,
     verifyWanted: false,
     lostTold: 0,
     status: undefined,
+    ending: undefined,
     stopped: undefined,
     stopping: false,
   };
@@ -132,6 +151,7 @@ function begin(parts: FilesystemParts): State {
 
 function beginRound(state: State, verify: boolean): void {
   const worker = workerOf(state);
+  state.roundWanted = state.ending !== undefined;
   if (worker === undefined || state.roundRunning) return;
   state.roundRunning = true;
   state.verifyWanted = false;
@@ -155,7 +175,8 @@ function plain(settings: FilesSettings): FilesSettings {
 /** The worker, started where none lives; undefined while one that died may not be started again yet. */
 function workerOf(state: State): FilesWorker | undefined {
   const { parts } = state;
-  if (state.worker !== undefined || state.stopping) return state.worker;
+  if (state.stopping || state.ending !== undefined) return undefined;
+  if (state.worker !== undefined) return state.worker;
   const nowMs = parts.clock.monotonicMs();
   if (nowMs < state.restartAtMs) return undefined;
   const worker = parts.spawnWorker();
@@ -189,6 +210,8 @@ function heard(state: State, message: FromWorker): void {
     case "round-ended":
       state.roundRunning = false;
       if (state.verifyWanted) beginRound(state, true);
+      // What such a round took stays with its thread: a new one, when there is work again, is a third smaller.
+      else if (message.wasHeavy) void endWorker(state);
       return;
     case "stopped":
       state.stopped?.();
@@ -216,8 +239,8 @@ function died(state: State, worker: FilesWorker, reason: string): void {
   state.worker = undefined;
   state.roundRunning = false;
   state.identities.forgetAsked();
-  if (state.stopping) {
-    state.stopped?.();
+  if (state.stopped !== undefined) {
+    state.stopped();
     return;
   }
   if (nowMs - state.startedAtMs > HEALTHY_MS) state.restartMs = RESTART_MS_MIN;
@@ -231,17 +254,29 @@ function died(state: State, worker: FilesWorker, reason: string): void {
   worker.terminate();
 }
 
-async function stop(state: State): Promise<void> {
+/** Asks the worker to write what it has, and ends it. The next round or question starts another, unless all is to stop. */
+function endWorker(state: State): Promise<void> {
   const { worker } = state;
-  state.stopping = true;
-  if (worker === undefined) return;
-  const ended = new Promise<void>((resolve) => {
-    state.stopped = resolve;
+  if (worker !== undefined) state.ending ??= end(state, worker);
+  return state.ending ?? Promise.resolve();
+}
+
+async function end(state: State, worker: FilesWorker): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const late = setTimeout(resolve, STOP_MS_MAX);
+    state.stopped = () => {
+      clearTimeout(late);
+      resolve();
+    };
+    worker.postMessage({ kind: "stop" });
   });
-  worker.postMessage({ kind: "stop" });
-  await Promise.race([ended, Bun.sleep(STOP_MS_MAX)]);
   state.worker = undefined;
+  state.roundRunning = false;
+  state.identities.forgetAsked();
+  state.stopped = undefined;
   worker.terminate();
+  state.ending = undefined;
+  if (state.roundWanted || state.verifyWanted) beginRound(state, state.verifyWanted);
 }
 
 function notYet(state: State): FilesStatus {

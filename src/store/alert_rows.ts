@@ -8,6 +8,8 @@ export interface AlertFilter {
   readonly status?: AlertStatus;
   readonly level?: Level;
   readonly severity?: Severity;
+  /** Without INFO. */
+  readonly loud?: true;
   /** Name or id of the rule. */
   readonly rule?: string;
   /** Last seen at or after. */
@@ -68,6 +70,7 @@ export function listAlerts(db: Database, filter: AlertFilter, onUnreadable: () =
   add("status = ?", filter.status);
   add("level = ?", filter.level);
   add("severity = ?", filter.severity);
+  add("severity <> ?", filter.loud === true ? "INFO" : undefined);
   add("(rule_name = ? OR rule_id = ?)", filter.rule);
   add("last_at_ms >= ?", filter.sinceMs);
   add("last_at_ms <= ?", filter.untilMs);

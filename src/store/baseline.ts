@@ -12,7 +12,7 @@ import { classify, codeOf, moveAside, worldFault } from "./database.ts";
 const SCHEMA_VERSION = 1;
 /** "algf": tells our file from any other SQLite database. */
 const APPLICATION_ID = 0x616c6766;
-const CACHE_KIB = 1024;
+const CACHE_KIB = 256;
 const WAL_BYTES_KEPT = 4 * 1024 * 1024;
 const FULL_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 const BUSY_TIMEOUT_MS = 2000;
@@ -148,6 +148,7 @@ function baselineOn(database: Database, path: string, onFault: (fault: Fault) =>
         database.transaction(() => writeAll(statements, batch))();
         return true;
       }),
+    releaseMemory: () => told(undefined, () => void database.run("PRAGMA shrink_memory")),
     sizeBytes: () => [path, `${path}-wal`].reduce((sum, file) => sum + sizeOf(file), 0),
     close() {
       for (const statement of Object.values(statements)) statement.finalize();

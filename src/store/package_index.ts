@@ -7,8 +7,8 @@ import { type Fault, messageOf } from "../core/result.ts";
 
 /** Far over any installation (a full TeX Live has 300,000); bounds what a damaged database can make us write. */
 const FILES_MAX = 5_000_000;
-/** A transaction holds the thread; so many rows are about 20 ms. */
-const ROWS_PER_TRANSACTION = 5000;
+/** A transaction holds the thread; so many rows are about 5 ms. */
+const ROWS_PER_TRANSACTION = 1000;
 const SHA256_BYTES = 32;
 
 const SCHEMA = `

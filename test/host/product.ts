@@ -128,7 +128,7 @@ export function status(host: Host): Promise<Status> {
 
 /** Newest first; what sqlite holds, read through the CLI. */
 export async function alerts(host: Host, filter = ""): Promise<Alert[]> {
-  return (await ask(host, `alerts -n 10000 ${filter}`, z.looseObject({ alerts: z.array(alertSchema) }))).alerts;
+  return (await ask(host, `alerts --all -n 10000 ${filter}`, z.looseObject({ alerts: z.array(alertSchema) }))).alerts;
 }
 
 export async function showAlert(host: Host, id: string): Promise<string> {

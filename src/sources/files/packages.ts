@@ -18,7 +18,7 @@ const MEGABYTE = 1024 * 1024;
 
 /** The package database (store/package_index.ts) and who holds its lock (host/packages/busy.ts). */
 export interface Packages {
-  refresh(): Promise<{ readonly faults: readonly Fault[] }>;
+  refresh(): Promise<{ readonly changed?: boolean; readonly faults: readonly Fault[] }>;
   lookup(path: string): PackagedFile | undefined;
   judge(packaged: PackagedFile, digests: Digests): PackageState;
   busy(): boolean;

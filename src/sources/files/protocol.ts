@@ -84,7 +84,8 @@ export type FromWorker =
   | { readonly kind: "identified"; readonly wanted: IdentityWanted; readonly identity: FileIdentity | undefined }
   | { readonly kind: "fault"; readonly part: string; readonly fault: Fault }
   | { readonly kind: "baseline"; readonly entries: number; readonly bytes: number; readonly tookMs: number }
-  | { readonly kind: "round-ended" }
+  /** `wasHeavy`: much more was read than is the rule, and a new worker is smaller than this one. */
+  | { readonly kind: "round-ended"; readonly wasHeavy: boolean }
   | { readonly kind: "stopped" };
 
 const KINDS_TO: readonly ToWorker["kind"][] = ["open", "round", "identify", "stop"];

@@ -5,7 +5,7 @@
  */
 import type { Baseline, FileRecord } from "../../core/file_record.ts";
 
-const BATCH = 2000;
+const BATCH = 500;
 const WAITING_MAX = 30_000;
 
 export interface Records {
@@ -18,6 +18,8 @@ export interface Records {
   forget(key: number): void;
   /** The directory of a record that is kept or held. */
   directory(key: number, path: () => Uint8Array): void;
+  /** Not written yet because they are told first. */
+  readonly held: number;
   /** Writes what nobody waits for. */
   flush(): void;
   /** Writes everything. */
@@ -52,6 +54,9 @@ export function createRecords(baseline: Baseline): Records {
     },
     directory(key, path) {
       if (!directories.has(key)) directories.set(key, path());
+    },
+    get held() {
+      return held.size + removed.size;
     },
     flush,
     commit,

@@ -40,6 +40,8 @@ export interface VerificationParts {
   readonly table: TreeTable;
   readonly reader: DigestReader;
   readonly pace: Pace;
+  /** Called when much was read: gives back what that left behind. */
+  readonly collect: () => void;
 }
 
 export function createVerification(parts: VerificationParts): Verification {
@@ -66,7 +68,10 @@ export function createVerification(parts: VerificationParts): Verification {
         if (await isOther(row.key, row.sha256, options.bytesMax)) suspects++;
         cursor = row.key;
       }
-      if (rows.length === BATCH) continue;
+      if (rows.length === BATCH) {
+        parts.collect();
+        continue;
+      }
       cursor = until;
       break;
     }

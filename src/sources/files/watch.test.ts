@@ -28,6 +28,7 @@ let home = "";
 let tree = "";
 let nowMs = 0;
 let busy = false;
+let newPackages = false;
 let packaged = new Map<string, string>();
 let mounts: Mounts = NO_MOUNTS;
 let opened: (() => void)[] = [];
@@ -37,6 +38,7 @@ beforeEach(() => {
   tree = `${home}/tree`;
   nowMs = 1_800_000_000_000;
   busy = false;
+  newPackages = false;
   packaged = new Map();
   mounts = NO_MOUNTS;
   opened = [];
@@ -52,7 +54,7 @@ afterEach(() => {
 });
 
 const packages: Packages = {
-  refresh: async () => ({ faults: [] }),
+  refresh: async () => ({ changed: newPackages, faults: [] }),
   lookup: (path) => {
     const digest = packaged.get(path);
     return digest === undefined ? undefined : { package: "parcel", algorithm: "md5", digest, config: false };
@@ -389,4 +391,24 @@ function forgeDigest(): void {
 function identityOf(path: string): { device: number; inode: number } {
   const file = statOf(path);
   return { device: file?.device ?? 0, inode: file?.inode ?? 0 };
+}
+
+test("the thread may end after the first reading, and after new packages once what was told is written", async () => {
+  const first = begin();
+  await first.round();
+  expect(wasHeavy(first)).toBe(true);
+  await first.close();
+  const later = begin();
+  await later.round();
+  expect(wasHeavy(later)).toBe(false);
+  writeFileSync(`${tree}/file`, "another");
+  newPackages = true;
+  expect(await later.round()).toEqual({ "/file": ["content"] });
+  expect(wasHeavy(later)).toBe(false);
+  await later.round();
+  expect(wasHeavy(later)).toBe(true);
+});
+
+function wasHeavy({ said }: Watched): boolean | undefined {
+  return said.findLast((message) => message.kind === "round-ended")?.wasHeavy;
 }

@@ -30,6 +30,7 @@ const STATUS_EVERY_MS = 1000;
 const PACKAGES_FRESH_MS = 30_000;
 const SKIPPED_SHOWN_MAX = 50;
 const CHANGES_A_MESSAGE = 500;
+const COLLECTED_ENTRIES = 500;
 
 export interface WatchParts {
   readonly clock: Clock;
@@ -71,6 +72,9 @@ interface State {
   statusAtMs: number;
   packagesAtMs: number;
   lastRoundMonotonicMs: number | undefined;
+  /** Entries that differed, since the collector ran. */
+  uncollected: number;
+  isHeavy: boolean;
   skipped: Skipped[];
   skippedTotal: number;
   report: Report;
@@ -99,7 +103,9 @@ export function createWatch(parts: WatchParts): Watch {
     round(settings, verify) {
       state.running ??= wholeRound(state, settings, verify).finally(() => {
         state.running = undefined;
-        parts.say({ kind: "round-ended" });
+        // Its end would write what the daemon may not have taken over yet: a crash would lose it.
+        const isSettled = state.holding.held === 0 && state.records.held === 0;
+        parts.say({ kind: "round-ended", wasHeavy: state.isHeavy && isSettled });
       });
       return state.running;
     },
@@ -131,12 +137,19 @@ function begin(parts: WatchParts): State {
     walker: createTreeWalker(hash, table),
     holding: createHolding({
       clock,
-      packages: parts.packages,
+      packages: { ...parts.packages, refresh: () => refreshPackages(state) },
       reader: roundReader,
       pace,
       onFault: (fault) => tell(state, "packages", fault),
     }),
-    verification: createVerification({ baseline, records, table, reader: roundReader, pace }),
+    verification: createVerification({
+      baseline,
+      records,
+      table,
+      reader: roundReader,
+      pace,
+      collect: () => collect(state),
+    }),
     roundReader,
     identityReader: createDigestReader(),
     retried: new Map(),
@@ -146,6 +159,8 @@ function begin(parts: WatchParts): State {
     statusAtMs: Number.NEGATIVE_INFINITY,
     packagesAtMs: Number.NEGATIVE_INFINITY,
     lastRoundMonotonicMs: undefined,
+    uncollected: 0,
+    isHeavy: false,
     skipped: [],
     skippedTotal: 0,
     report: { bytes: 0, roots: [], unreadable: 0, unhashed: 0 },
@@ -178,6 +193,7 @@ async function wholeRound(state: State, settings: FilesSettings, verify: boolean
     });
   if (!isFirst && !verify) await verificationStep(false);
   let { round, walk, plan } = await walkOnce(state, settings, progress);
+  state.isHeavy ||= isFirst || verify;
   const seen = [...round.changes];
   if (verify && !isFirst && (await verificationStep(true)) > 0) {
     ({ round, walk, plan } = await walkOnce(state, settings, progress));
@@ -208,9 +224,15 @@ async function wholeRound(state: State, settings: FilesSettings, verify: boolean
       bytes: state.pace.bytes - bytesBefore,
       tookMs,
     });
-  // A small heap of its own: 1 ms, and what the round left behind goes back to the system.
-  Bun.gc(true);
+  collect(state);
   say(state);
+}
+
+/** A small heap of its own: 2 ms, and what was left behind goes back to the system. By itself the collector waits for 30 MB. */
+function collect(state: State): void {
+  state.uncollected = 0;
+  state.parts.baseline.releaseMemory();
+  Bun.gc(true);
 }
 
 interface Plan {
@@ -273,7 +295,10 @@ async function walkOnce(
     ...plan.closed,
     tags,
     largeBytes: settings.hashMbMax * MEGABYTE,
-    differs: round.differs,
+    differs(entry) {
+      state.uncollected++;
+      return round.differs(entry);
+    },
     unreadable(path, reason) {
       plan.unreadable++;
       skip(state, { path: textOfPath(path), reason });
@@ -309,6 +334,7 @@ async function pause(state: State, progress: NonNullable<FilesStatus["progress"]
     state.report = { ...state.report, progress };
     say(state);
   }
+  if (state.uncollected >= COLLECTED_ENTRIES) collect(state);
   await nextTurn();
   return !state.stopped;
 }
@@ -392,7 +418,13 @@ async function freshenPackages(state: State): Promise<void> {
   const nowMs = state.parts.clock.monotonicMs();
   if (nowMs - state.packagesAtMs < PACKAGES_FRESH_MS) return;
   state.packagesAtMs = nowMs;
-  for (const fault of (await state.parts.packages.refresh()).faults) tell(state, "packages", fault);
+  for (const fault of (await refreshPackages(state)).faults) tell(state, "packages", fault);
+}
+
+async function refreshPackages(state: State): ReturnType<Packages["refresh"]> {
+  const refreshed = await state.parts.packages.refresh();
+  state.isHeavy ||= refreshed.changed === true;
+  return refreshed;
 }
 
 function rootsOf(settings: FilesSettings, plan: Plan, walk: TreeWalk): readonly FilesRoot[] {
