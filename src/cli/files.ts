@@ -140,7 +140,12 @@ function rowsOf(cli: Cli, status: FilesStatus): readonly (readonly [string, stri
       : ([["held", `${plural(status.held, "change")}, until the package manager has finished`]] as const)),
     ["by size and times only", `${count(status.unhashed)} larger than FILES.hash_mb_max`],
     ...(status.unreadable === 0 ? [] : ([["could not be read", count(status.unreadable)]] as const)),
-    ["database", `${printable(status.databasePath)}, ${bytes(status.databaseBytes)}`],
+    [
+      "database",
+      status.inMemoryOnly === true
+        ? `in memory only: ${printable(status.databasePath)} cannot be used; it is tried again each round`
+        : `${printable(status.databasePath)}, ${bytes(status.databaseBytes)}`,
+    ],
   ];
 }
 

@@ -25,6 +25,8 @@ export interface FilesStatus {
   readonly unhashed: number;
   /** Changes that wait until the package manager has finished. */
   readonly held: number;
+  /** There is no place on the disk for the database: what files were like is forgotten with the daemon. */
+  readonly inMemoryOnly?: true;
   readonly databasePath: string;
   readonly databaseBytes: number;
 }

@@ -108,7 +108,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const watching = orders.watch(configRead);
   const housekeeping = createHousekeeping({
     clock,
-    everySecond: [notifier.tick, endPause, site.refresh, memoryCare.tick, () => announce.partsBack(crashGuard), showStatus],
+    everySecond: [
+      notifier.tick,
+      endPause,
+      site.refresh,
+      memoryCare.tick,
+      () => announce.partsBack(crashGuard),
+      showStatus,
+    ],
     prune: () => store.prune(orders.retention()),
     lastRoundMonotonicMs: guard.supervisor.lastRoundMonotonicMs,
     signOfLife: service.watchdog,

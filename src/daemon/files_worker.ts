@@ -57,7 +57,8 @@ function open(databasePath: string, nowMs: number): void {
   const opened = openBaseline(databasePath, nowMs, (fault) => say({ kind: "fault", part: "filesystem", fault }));
   for (const fault of opened.faults) say({ kind: "fault", part: "filesystem", fault });
   const packages = packagesIn(opened.database);
-  watch = createWatch({ clock: systemClock, baseline: opened.baseline, packages, databasePath, say });
+  const { baseline, persistent, persist } = opened;
+  watch = createWatch({ clock: systemClock, baseline, persistent, persist, packages, databasePath, say });
   close = () => {
     packages.close();
     opened.baseline.close();

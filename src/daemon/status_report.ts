@@ -29,7 +29,7 @@ export async function statusReport(parts: HandlerParts): Promise<StatusReport> {
     files,
     sessions: parts.eyes.sessions().filter(isLogin).length,
     budgets: parts.budget.states(state.config.KILL_BUDGET.per_minute, clock.nowMs()),
-    degradations: parts.degradations.list(),
+    degradations: [...parts.degradations.list(), ...memoryOnly(files, parts.startedAtMs)],
     faults: parts.degradations.counts(),
     counts: { ...counts, openAlerts: openAlerts(parts.paths.databaseFile) },
     store: storeStatus(parts),
@@ -46,6 +46,13 @@ function withFiles(scanner: ScannerStatus, { entries, lastRound }: FilesStatus):
     items: entries,
     ...(lastRound === undefined ? {} : { lastTookMs: lastRound.tookMs, medianTookMs: lastRound.tookMs }),
   };
+}
+
+/** Lasts until the worker has found a place on the disk; it tries each round. */
+function memoryOnly({ inMemoryOnly, databasePath }: FilesStatus, sinceMs: number): StatusReport["degradations"] {
+  if (inMemoryOnly !== true) return [];
+  const reason = `${databasePath} cannot be used: what files were like is kept in memory and forgotten with the daemon`;
+  return [{ part: "files database", sinceMs, reason, remedy: "make room on its disk; it is tried again each round" }];
 }
 
 function storeStatus(parts: HandlerParts): StatusReport["store"] {

@@ -46,8 +46,10 @@ export interface OpenBaseline {
   readonly baseline: Baseline;
   /** For the tables of others in the same file. */
   readonly database: Database;
-  /** False: it lives in memory only and is made anew at the next start; `faults` says why. */
+  /** False: it lives in memory only; `faults` says why. */
   readonly persistent: boolean;
+  /** Writes one that lives in memory only to its file, for whoever opens it next. False where that fails still. */
+  readonly persist: () => boolean;
   readonly faults: readonly Fault[];
 }
 
@@ -57,7 +59,7 @@ export function openBaseline(path: string, nowMs: number, onFault: (fault: Fault
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const database = tryOpen(path);
-      return { baseline: baselineOn(database, path, onFault), database, persistent: true, faults };
+      return { baseline: baselineOn(database, path, onFault), database, persistent: true, persist: () => true, faults };
     } catch (thrown) {
       if (!(thrown instanceof Foreign) && classify(thrown) !== "corrupt" && codeOf(thrown) !== "SQLITE_ERROR") {
         faults.push(inMemory(worldFault(path, thrown)));
@@ -73,7 +75,18 @@ export function openBaseline(path: string, nowMs: number, onFault: (fault: Fault
   }
   const database = new Database(":memory:");
   prepareFile(database);
-  return { baseline: baselineOn(database, path, onFault), database, persistent: false, faults };
+  const persist = () => writeOut(database, path);
+  return { baseline: baselineOn(database, path, onFault), database, persistent: false, persist, faults };
+}
+
+/** SQLite takes a target that is missing or empty; anything else in its place is not ours to overwrite. */
+function writeOut(database: Database, path: string): boolean {
+  try {
+    database.run("VACUUM INTO ?", [path]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 class Foreign extends Error {}

@@ -19,6 +19,10 @@ import type { Records } from "./records.ts";
 
 /** As many changes of one round are told; the rest is counted. As many as the daemon's inbox takes. */
 const CHANGES_MAX = 20_000;
+const ACCOUNT_CHANGES_MAX = 1_000;
+/** Of FILES.files_max; the rest is root's. */
+const ACCOUNTS_SHARE = 0.9;
+const EXECUTABLE_OR_SETUID = 0o6111;
 /** After so many rounds a file that is never still is told with what was read of it. */
 const RETRIES_MAX = 3;
 const RETRIED_MAX = 1000;
@@ -75,6 +79,8 @@ export type Retried = Map<number, number>;
 export function createRound(parts: RoundParts, options: RoundOptions, retried: Retried): Round {
   const { table, records } = parts;
   const changes: SeenChange[] = [];
+  /** By uid: changes of files that are neither programs nor root's. */
+  const ordinary = new Map<number, number>();
   const counts = { lost: 0, overLimit: 0, unreadable: 0 };
   return {
     changes,
@@ -94,7 +100,7 @@ export function createRound(parts: RoundParts, options: RoundOptions, retried: R
   function differs(entry: TreeEntry): Promise<void> | undefined {
     const isKnown = table.has(lowOf(entry.key), highOf(entry.key));
     const before = isKnown ? records.read(entry.key) : undefined;
-    if (!isKnown && table.size >= options.filesMax) {
+    if (!isKnown && table.size >= (entry.uid === 0 ? 1 : ACCOUNTS_SHARE) * options.filesMax) {
       counts.overLimit++;
       return undefined;
     }
@@ -211,8 +217,18 @@ export function createRound(parts: RoundParts, options: RoundOptions, retried: R
   }
 
   function collect(change: SeenChange): void {
-    if (changes.length < CHANGES_MAX) changes.push(change);
+    if (changes.length < CHANGES_MAX && !crowds(change)) changes.push(change);
     else counts.lost++;
+  }
+
+  /** An ordinary account must not be able to crowd out what others change, nor to fill the database with its own files. */
+  function crowds({ now, before }: SeenChange): boolean {
+    const facts = now ?? before;
+    if (facts === undefined || facts.uid === 0 || (isRegular(facts.mode) && (facts.mode & EXECUTABLE_OR_SETUID) !== 0))
+      return false;
+    const told = ordinary.get(facts.uid) ?? 0;
+    ordinary.set(facts.uid, told + 1);
+    return told >= ACCOUNT_CHANGES_MAX;
   }
 }
 

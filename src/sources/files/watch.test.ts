@@ -81,6 +81,8 @@ function begin(databasePath = `${home}/files.db`): Watched {
     baseline: database.baseline,
     packages,
     databasePath,
+    persistent: database.persistent,
+    persist: database.persist,
     say: (message) => said.push(structuredClone(message)),
     mounts: () => mounts,
   });
@@ -407,6 +409,53 @@ test("the thread may end after the first reading, and after new packages once wh
   expect(wasHeavy(later)).toBe(false);
   await later.round();
   expect(wasHeavy(later)).toBe(true);
+});
+
+test("without a place on the disk the thread lives on, says so, and writes all of it down once there is one", async () => {
+  const place = `${home}/full/files.db`;
+  const first = begin(place);
+  expect(await first.round()).toEqual({});
+  await first.round();
+  expect(first.status().inMemoryOnly).toBe(true);
+  expect(wasHeavy(first)).toBe(false);
+  mkdirSync(`${home}/full`);
+  await first.round();
+  expect(first.status().inMemoryOnly).toBeUndefined();
+  expect(wasHeavy(first)).toBe(true);
+  await first.close();
+  writeFileSync(`${tree}/file`, "while nobody looked");
+  expect(await begin(place).round()).toEqual({ "/file": ["content"] });
+});
+
+test("an account's crowd of files hides neither a program nor what root's files do", async () => {
+  const watched = begin();
+  await watched.round();
+  mkdirSync(`${tree}/crowd`);
+  for (let number = 0; number < 1_100; number++) {
+    writeFileSync(`${tree}/crowd/${number}`, "");
+    chownSync(`${tree}/crowd/${number}`, 1000, 1000);
+  }
+  writeFileSync(`${tree}/crowd/zz-program`, "#!/bin/sh\n", { mode: 0o755 });
+  chownSync(`${tree}/crowd/zz-program`, 1000, 1000);
+  writeFileSync(`${tree}/zz-root`, "");
+  const told = Object.keys(await watched.round({ filesMax: 10_000 }));
+  expect(told).toContain("/crowd/zz-program");
+  expect(told).toContain("/zz-root");
+  expect(told.filter((path) => /^\/crowd\/\d+$/.test(path))).toHaveLength(1_000);
+  expect(watched.said.filter((message) => message.kind === "fault")).toHaveLength(1);
+});
+
+test("the last tenth of files_max is kept for root's files", async () => {
+  const watched = begin();
+  await watched.round();
+  for (let number = 0; number < 100; number++) {
+    writeFileSync(`${tree}/a${number}`, "");
+    chownSync(`${tree}/a${number}`, 1000, 1000);
+  }
+  writeFileSync(`${tree}/zz-root`, "");
+  const told = Object.keys(await watched.round({ filesMax: 100 }));
+  expect(told).toContain("/zz-root");
+  expect(told.filter((path) => path.startsWith("/a")).length).toBeLessThan(90);
 });
 
 function wasHeavy({ said }: Watched): boolean | undefined {

@@ -37,6 +37,10 @@ export interface WatchParts {
   readonly baseline: Baseline;
   readonly packages: Packages;
   readonly databasePath: string;
+  /** False where the baseline lives in memory only. */
+  readonly persistent: boolean;
+  /** Tries to write such a one to its file. */
+  readonly persist: () => boolean;
   readonly say: (message: FromWorker) => void;
   /** For tests. */
   readonly mounts?: () => Mounts | undefined;
@@ -75,6 +79,8 @@ interface State {
   /** Entries that differed, since the collector ran. */
   uncollected: number;
   isHeavy: boolean;
+  /** What is remembered outlives this thread. */
+  isOnDisk: boolean;
   skipped: Skipped[];
   skippedTotal: number;
   report: Report;
@@ -105,7 +111,7 @@ export function createWatch(parts: WatchParts): Watch {
         state.running = undefined;
         // Its end would write what the daemon may not have taken over yet: a crash would lose it.
         const isSettled = state.holding.held === 0 && state.records.held === 0;
-        parts.say({ kind: "round-ended", wasHeavy: state.isHeavy && isSettled });
+        parts.say({ kind: "round-ended", wasHeavy: state.isHeavy && isSettled && state.isOnDisk });
       });
       return state.running;
     },
@@ -161,6 +167,7 @@ function begin(parts: WatchParts): State {
     lastRoundMonotonicMs: undefined,
     uncollected: 0,
     isHeavy: false,
+    isOnDisk: parts.persistent,
     skipped: [],
     skippedTotal: 0,
     report: { bytes: 0, roots: [], unreadable: 0, unhashed: 0 },
@@ -177,6 +184,7 @@ async function wholeRound(state: State, settings: FilesSettings, verify: boolean
   const startedMonotonicMs = clock.monotonicMs();
   // What was told a round ago has arrived. What is held back was not told to anybody yet.
   if (state.holding.held === 0) state.records.commit();
+  if (!state.isOnDisk) writeToDisk(state);
   if (state.holding.mustWait() && !isFirst) return say(state);
   state.telling = new Set();
   state.pace.setRate(settings.hashMbPerSecond);
@@ -226,6 +234,13 @@ async function wholeRound(state: State, settings: FilesSettings, verify: boolean
     });
   collect(state);
   say(state);
+}
+
+/** A database that had no place on the disk is tried again each round; then a new worker goes on with the file. */
+function writeToDisk(state: State): void {
+  if (state.parts.baseline.count() === 0 || !state.parts.persist()) return;
+  state.isOnDisk = true;
+  state.isHeavy = true;
 }
 
 /** A small heap of its own: 2 ms, and what was left behind goes back to the system. By itself the collector waits for 30 MB. */
@@ -356,7 +371,8 @@ function tellRound(state: State, round: Round, settings: FilesSettings): void {
     tell(state, "changes lost", {
       kind: "limit",
       message: `${round.lost} changes of files in one round were over the bound and are not told one by one`,
-      remedy: "the first 20000 of that round are told: look at their directories",
+      remedy:
+        "look at their directories: one account's ordinary files over a thousand, and all over 20000, are only counted",
     });
   if (round.overLimit > 0)
     tell(state, "files over the limit", {
@@ -464,6 +480,7 @@ function statusOf(state: State): FilesStatus {
     unreadable: report.unreadable,
     unhashed: report.unhashed,
     held: state.holding.held,
+    ...(state.isOnDisk ? {} : { inMemoryOnly: true as const }),
     databasePath: parts.databasePath,
     databaseBytes: parts.baseline.sizeBytes(),
   };
