@@ -100,6 +100,7 @@ export function createEyes(parts: EyesParts): Eyes {
   };
 
   function takeWaiting(): readonly EventDraft[] {
+    if (!isWatching()) files.switchOff();
     const lost = inbox.lost - lostTold;
     if (lost > 0) {
       lostTold = inbox.lost;

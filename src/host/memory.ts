@@ -7,10 +7,16 @@ import { adviseMemory } from "./libc.ts";
 
 const MADV_DONTNEED = 4; // asm-generic/mman-common.h
 
+/** To read one's own mappings costs more than to give them back, and they do not change once the program runs. */
+const LOOK_EVERY_CALLS = 12;
+let ranges: readonly Range[] = [];
+let calls = 0;
+
 /** Bytes of address space told to the kernel; 0 where /proc/self/smaps cannot be read. */
 export function releaseOwnCode(): number {
+  if (calls++ % LOOK_EVERY_CALLS === 0) ranges = cleanRangesOfExecutable(mappings(), process.execPath);
   let released = 0;
-  for (const range of cleanRangesOfExecutable(mappings(), process.execPath)) {
+  for (const range of ranges) {
     if (adviseMemory(range.start, range.end - range.start, MADV_DONTNEED) === 0)
       released += Number(range.end - range.start);
   }

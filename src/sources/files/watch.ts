@@ -30,7 +30,7 @@ const STATUS_EVERY_MS = 1000;
 const PACKAGES_FRESH_MS = 30_000;
 const SKIPPED_SHOWN_MAX = 50;
 const CHANGES_A_MESSAGE = 500;
-const COLLECTED_ENTRIES = 500;
+const COLLECTED_ENTRIES = 1000;
 
 export interface WatchParts {
   readonly clock: Clock;
