@@ -223,6 +223,15 @@ type Reply =
 async function request(state: State, settings: WebhookSettings, entry: SpoolEntry): Promise<Reply> {
   const timeoutMs = state.options.timeoutMs ?? TIMEOUT_MS;
   const ca = state.usesHostAuthorities ? hostAuthorities(state.options.authorityFiles ?? AUTHORITY_FILES) : undefined;
+  // A timer of our own: the collector may take AbortSignal.timeout() below AbortSignal.any(), and then nothing ends it.
+  const ending = new AbortController();
+  const close = () => ending.abort();
+  state.abort.signal.addEventListener("abort", close, { once: true });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    ending.abort();
+  }, timeoutMs);
   try {
     const response = await fetch(settings.url, {
       method: "POST",
@@ -230,7 +239,7 @@ async function request(state: State, settings: WebhookSettings, entry: SpoolEntr
       headers: headersOf(state, settings, entry),
       redirect: "manual",
       keepalive: false,
-      signal: AbortSignal.any([state.abort.signal, AbortSignal.timeout(timeoutMs)]),
+      signal: ending.signal,
       ...(ca === undefined ? {} : { tls: { ca } }),
     });
     // What it says besides its status is nobody's business, and may be endless.
@@ -240,9 +249,11 @@ async function request(state: State, settings: WebhookSettings, entry: SpoolEntr
     // Never the message as it is: it may hold the address, and many addresses hold a key.
     const code = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
     const name = thrown instanceof Error ? thrown.name : "failure";
-    if (name === "TimeoutError")
-      return { ok: false, code: "TIMEOUT", reason: `no answer within ${timeoutMs / 1000} s` };
+    if (isLate) return { ok: false, code: "TIMEOUT", reason: `no answer within ${timeoutMs / 1000} s` };
     return { ok: false, code, reason: code === "" ? name : code };
+  } finally {
+    clearTimeout(timer);
+    state.abort.signal.removeEventListener("abort", close);
   }
 }
 
