@@ -284,6 +284,7 @@ struct wire_verdict {
   __u32 holder_pid;        /* who has the other end, 0: itself */
   __u32 generation;        /* of the policy that caused it */
   __u64 holder_start_ns;
+  __u64 id;                /* of the connection, opaque; the same in a question about it */
   __u8 rule;               /* enum rule_number */
   __u8 shape;
   __u8 stage;
@@ -301,7 +302,7 @@ struct wire_ask {
   __u32 holder_pid;
   __u32 generation;
   __u64 holder_start_ns;
-  __u64 id;                /* of a held connection its cookie, of a held exec a number; answered by POLICY_ANSWER */
+  __u64 id;                /* opaque: of the connection, or of the held exec; answered by POLICY_ANSWER */
   __u8 shape;
   __u8 stage;
   __u8 held;

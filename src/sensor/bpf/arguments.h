@@ -1,0 +1,187 @@
+/*
+ * What an interpreter was told to run, read from argv as it was at exec: code in its arguments, commands from standard
+ * input, or a script file. The same grammar as src/context/scripts.ts, letter by letter; its state lives in memory, not in
+ * registers, so that the verifier sees one step and not all of them.
+ */
+#ifndef ALGO_ARGUMENTS_H
+#define ALGO_ARGUMENTS_H
+
+#define ARGUMENTS_AT sizeof(struct wire_exec)
+#define READ_MAX 640
+
+static __always_inline int letter_bit(__u8 byte, __u64 letters) {
+  if (byte >= 'A' && byte <= 'Z') return letters >> (byte - 'A') & 1;
+  if (byte >= 'a' && byte <= 'z') return letters >> (26 + byte - 'a') & 1;
+  return 0;
+}
+
+static __always_inline __u8 byte_at(struct scratch *s, __u32 base, __u32 position) {
+  __u32 at = base + position;
+  if (at >= WIRE_RECORD_MAX) return 0;
+  return s->record[at];
+}
+
+/* An operand that leads to descriptors: /dev/stdin, /dev/fd/N, /proc/self/fd/N. Or one in a temporary place. */
+static __always_inline __u32 operand_state(struct scratch *s, __u32 base, __u32 at) {
+  __u8 a = byte_at(s, base, at), b = byte_at(s, base, at + 1), c = byte_at(s, base, at + 2), d = byte_at(s, base, at + 3);
+  __u8 e = byte_at(s, base, at + 4), f = byte_at(s, base, at + 5), g = byte_at(s, base, at + 6), h = byte_at(s, base, at + 7);
+  if (a != '/') return TASK_SCRIPT;
+  if (b == 'd' && c == 'e' && d == 'v' && e == '/' && ((f == 's' && g == 't') || (f == 'f' && g == 'd'))) return TASK_STDIN;
+  if (b == 'p' && c == 'r' && d == 'o' && e == 'c' && f == '/') return TASK_STDIN;
+  if (b == 't' && c == 'm' && d == 'p' && e == '/') return TASK_SCRIPT | TASK_TEMPORARY;
+  if (b == 'd' && c == 'e' && d == 'v' && e == '/' && f == 's' && g == 'h' && h == 'm') return TASK_SCRIPT | TASK_TEMPORARY;
+  if (b == 'v' && c == 'a' && d == 'r' && e == '/' && f == 't' && g == 'm' && h == 'p') return TASK_SCRIPT | TASK_TEMPORARY;
+  return TASK_SCRIPT;
+}
+
+/* scratch.words: code_letters and value_letters in, state out. `program` tells awk from others. */
+__attribute__((noinline)) int read_arguments(__u32 who, __u32 base, __u32 length, __u32 program) {
+  struct scratch *s = scratch_of(who);
+  if (!s || base > 4096) return 0;
+  struct words *w = &s->words;
+  w->position = w->word = w->at = w->is_option = w->is_long = w->skip = w->done = w->state = w->code_at = 0;
+  w->stdin_asked = w->value_pending = w->code_pending = w->first_operand = 0;
+  w->length = length;
+  for (int step = 0; step < READ_MAX; step++) {
+    if (w->done || w->position >= w->length) break;
+    __u32 position = w->position++;
+    __u8 byte = byte_at(s, base, position);
+    if (byte == 0) { /* end of a word */
+      if (w->word > 0 && w->is_option && w->at == 1) { /* a lone dash */
+        w->state = TASK_STDIN;
+        w->done = 1;
+      }
+      if (w->is_long && w->at == 2) w->first_operand = 1; /* `--`: what follows is an operand */
+      w->skip = w->value_pending;
+      w->value_pending = 0;
+      w->word++;
+      w->at = 0;
+      w->is_option = w->is_long = 0;
+      if (w->code_pending) {
+        w->code_at = w->position;
+        w->done = 1;
+      }
+      continue;
+    }
+    __u32 at = w->at++;
+    if (w->word == 0 || w->skip) continue;
+    if (at == 0) {
+      if ((byte == '-' || (byte == '+' && (program & PROGRAM_SHELL))) && !w->first_operand) {
+        w->is_option = 1;
+        continue;
+      }
+      if (w->stdin_asked) w->state = TASK_STDIN;
+      else if (program & PROGRAM_AWK) {
+        w->state = TASK_INLINE;
+        w->code_at = position;
+      } else w->state = operand_state(s, base, position);
+      w->done = 1;
+      continue;
+    }
+    if (!w->is_option || w->value_pending) continue;
+    if (at == 1 && byte == '-') {
+      w->is_long = 1;
+      continue;
+    }
+    if (w->is_long) { /* --eval, --command, --run, --print; --file and the rest are ignored */
+      if (at == 2 && !(program & PROGRAM_SHELL) && (byte == 'e' || byte == 'r') ) w->state |= TASK_INLINE;
+      continue;
+    }
+    if (letter_bit(byte, w->code_letters)) {
+      w->state = TASK_INLINE;
+      w->code_pending = 1;
+      w->is_option = 0; /* the rest of the word is code or more letters; the next word is code */
+      if (byte_at(s, base, position + 1) != 0 && !(program & PROGRAM_SHELL)) { /* -e'code' */
+        w->code_at = position + 1;
+        w->done = 1;
+      }
+      continue;
+    }
+    if (byte == 's' && (program & PROGRAM_SHELL)) w->stdin_asked = 1;
+    if (letter_bit(byte, w->value_letters)) {
+      if (byte_at(s, base, position + 1) == 0) w->value_pending = 1;
+      else w->is_option = 0;
+    }
+  }
+  if (!w->state) w->state = TASK_STDIN;
+  return w->state;
+}
+
+/* busybox and its like: the program is the applet. Class bits, 0 when it is none of interest. */
+__attribute__((noinline)) int applet_of(__u32 who, __u32 base) {
+  struct scratch *s = scratch_of(who);
+  if (!s || base > 4096) return 0;
+  __u32 start = 0;
+  __u32 words = 0;
+  for (__u32 position = 0; position < 96; position++) {
+    __u8 byte = byte_at(s, base, position);
+    if (byte == '/') start = position + 1;
+    if (byte == 0) {
+      __u8 first = byte_at(s, base, start), third = byte_at(s, base, start + 2);
+      bool box = (first == 'b' && third == 's') || (first == 't' && third == 'y'); /* busybox, toybox */
+      if (!box || words) break;
+      words = 1;
+      start = position + 1;
+    }
+  }
+  __u8 a = byte_at(s, base, start), b = byte_at(s, base, start + 1), c = byte_at(s, base, start + 2), d = byte_at(s, base, start + 3);
+  if (a == '-') a = b, b = c, c = d, d = byte_at(s, base, start + 4);
+  if (a == 's' && b == 'h' && c == 0) return PROGRAM_SHELL | PROGRAM_INTERPRETER;
+  if (a == 'a' && b == 's' && c == 'h' && d == 0) return PROGRAM_SHELL | PROGRAM_INTERPRETER;
+  if (a == 'h' && b == 'u' && c == 's' && d == 'h') return PROGRAM_SHELL | PROGRAM_INTERPRETER;
+  if (a == 'b' && b == 'a' && c == 's' && d == 'h') return PROGRAM_SHELL | PROGRAM_INTERPRETER;
+  if (a == 'a' && b == 'w' && c == 'k' && d == 0) return PROGRAM_INTERPRETER | PROGRAM_AWK;
+  if (a == 'n' && b == 'c' && c == 0) return PROGRAM_RELAY;
+  if (a == 'n' && b == 'e' && c == 't' && d == 'c') return PROGRAM_RELAY;
+  if (a == 't' && b == 'e' && c == 'l' && d == 'n') return PROGRAM_RELAY;
+  if (a == 's' && b == 's' && c == 'l' && d == '_') return PROGRAM_RELAY;
+  if (a == 't' && b == 'c' && c == 'p' && d == 's') return PROGRAM_RELAY;
+  return 0;
+}
+
+static __always_inline bool is_word(__u8 byte) {
+  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_';
+}
+
+/*
+ * Are the executed words what was heard on `socket`? `from` is where the command text begins in argv: the code of
+ * `sh -c`, else the first word. A hit is a whole heard line that the text begins with, or the whole text standing in
+ * what was heard; at the head of the packet only, unless `anywhere`.
+ */
+__attribute__((noinline)) int echoes(__u32 who, __u64 socket, __u32 from, __u32 length, __u32 anywhere) {
+  struct scratch *s = scratch_of(who);
+  struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+  if (!s || !c || c->heard_length < 2 || length <= from || from > 4096) return 0;
+  __u32 base = ARGUMENTS_AT + from;
+  __u8 first = byte_at(s, base, 0);
+  if (first <= ' ') return 0;
+  /* argv[0] may be a path: the last part of it is what was typed, if the path itself was not. */
+  for (__u32 begin = 0; begin < HEARD_MAX - 2; begin++) {
+    if (begin >= c->heard_length) break;
+    if (begin > 0 && !anywhere) break;
+    if (c->heard[begin] != first) continue;
+    if (begin > 0 && is_word(c->heard[begin - 1])) continue;
+    __u32 same = 0;
+    for (__u32 i = 0; i < 64; i++) {
+      __u32 at = begin + i;
+      __u8 heard = at < HEARD_MAX && at < c->heard_length ? c->heard[at & (HEARD_MAX - 1)] : '\n';
+      __u8 word = i < length - from ? byte_at(s, base, i) : 0;
+      bool last = i + 1 >= length - from;
+      bool ended = heard == '\n' || heard == '\r' || heard == 0;
+      if (ended) {
+        if (same >= 2) return 1; /* a whole line */
+        break;
+      }
+      if (word == 0 && last) {
+        if (same >= 2 && !is_word(heard)) return 1; /* the whole text */
+        break;
+      }
+      if (word != heard && !(word == 0 && (heard == ' ' || heard == '\t'))) break;
+      same++;
+      if (i == 63) return 1;
+    }
+  }
+  return 0;
+}
+
+#endif
