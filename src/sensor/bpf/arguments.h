@@ -7,7 +7,7 @@
 #define ALGO_ARGUMENTS_H
 
 #define ARGUMENTS_AT sizeof(struct wire_exec)
-#define READ_MAX 640
+#define READ_MAX 384
 
 static __always_inline int letter_bit(__u8 byte, __u64 letters) {
   if (byte >= 'A' && byte <= 'Z') return letters >> (byte - 'A') & 1;
@@ -38,7 +38,7 @@ static __always_inline __u32 operand_state(struct scratch *s, __u32 base, __u32 
 __attribute__((noinline)) int read_arguments(__u32 who, __u32 base, __u32 length, __u32 program) {
   struct scratch *s = scratch_of(who);
   if (!s || base > 4096) return 0;
-  struct words *w = &s->words;
+  volatile struct words *w = &s->words; /* in memory at every step, for the verifier */
   w->position = w->word = w->at = w->is_option = w->is_long = w->skip = w->done = w->state = w->code_at = 0;
   w->stdin_asked = w->value_pending = w->code_pending = w->first_operand = 0;
   w->length = length;
@@ -111,19 +111,19 @@ __attribute__((noinline)) int read_arguments(__u32 who, __u32 base, __u32 length
 __attribute__((noinline)) int applet_of(__u32 who, __u32 base) {
   struct scratch *s = scratch_of(who);
   if (!s || base > 4096) return 0;
-  __u32 start = 0;
-  __u32 words = 0;
+  volatile struct words *w = &s->words; /* in memory at every step, for the verifier */
+  w->at = w->word = 0; /* where the name begins; words passed */
   for (__u32 position = 0; position < 96; position++) {
     __u8 byte = byte_at(s, base, position);
-    if (byte == '/') start = position + 1;
-    if (byte == 0) {
-      __u8 first = byte_at(s, base, start), third = byte_at(s, base, start + 2);
-      bool box = (first == 'b' && third == 's') || (first == 't' && third == 'y'); /* busybox, toybox */
-      if (!box || words) break;
-      words = 1;
-      start = position + 1;
-    }
+    if (byte == '/') w->at = position + 1;
+    if (byte != 0) continue;
+    __u8 first = byte_at(s, base, w->at), third = byte_at(s, base, w->at + 2);
+    bool box = (first == 'b' && third == 's') || (first == 't' && third == 'y'); /* busybox, toybox */
+    if (!box || w->word) break;
+    w->word = 1;
+    w->at = position + 1;
   }
+  __u32 start = w->at;
   __u8 a = byte_at(s, base, start), b = byte_at(s, base, start + 1), c = byte_at(s, base, start + 2), d = byte_at(s, base, start + 3);
   if (a == '-') a = b, b = c, c = d, d = byte_at(s, base, start + 4);
   if (a == 's' && b == 'h' && c == 0) return PROGRAM_SHELL | PROGRAM_INTERPRETER;
@@ -143,45 +143,46 @@ static __always_inline bool is_word(__u8 byte) {
   return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_';
 }
 
+/* One character further, or one place on. 1 ends the loop. */
+static int echo_step(__u32 step, void *context) {
+  struct scratch *s = scratch_of(*(__u32 *)context);
+  if (!s) return 1;
+  struct echo *e = &s->echo;
+  __u32 begin = e->begin, i = e->i, in = begin + i;
+  if (begin + 2 > e->heard_length || (begin && !e->anywhere)) return 1;
+  __u8 heard = in < e->heard_length ? s->heard[in & (HEARD_MAX - 1)] : '\n';
+  __u8 word = i < e->left ? byte_at(s, e->from, i) : 0;
+  bool ended = heard == '\n' || heard == '\r' || heard == 0;
+  bool spoken = word == 0 && i + 1 >= e->left;
+  if (i >= 48 || (i >= 2 && (ended || (spoken && !is_word(heard))))) { /* a whole line; the whole text */
+    e->hit = 1;
+    return 1;
+  }
+  bool same = word == heard || (word == 0 && !spoken && (heard == ' ' || heard == '\t'));
+  if (same && !ended && !(i == 0 && (word <= ' ' || (begin && is_word(s->heard[(begin - 1) & (HEARD_MAX - 1)]))))) {
+    e->i = i + 1;
+    return 0;
+  }
+  e->begin = begin + 1;
+  e->i = 0;
+  return 0;
+}
+
 /*
  * Are the executed words what was heard on `socket`? `from` is where the command text begins in argv: the code of
  * `sh -c`, else the first word. A hit is a whole heard line that the text begins with, or the whole text standing in
- * what was heard; at the head of the packet only, unless `anywhere`.
+ * what was heard; at the head of the packet only, unless `anywhere`. Kernels before 5.17 have no such loop: never there.
  */
 __attribute__((noinline)) int echoes(__u32 who, __u64 socket, __u32 from, __u32 length, __u32 anywhere) {
   struct scratch *s = scratch_of(who);
   struct connection *c = bpf_map_lookup_elem(&connections, &socket);
   if (!s || !c || c->heard_length < 2 || length <= from || from > 4096) return 0;
-  __u32 base = ARGUMENTS_AT + from;
-  __u8 first = byte_at(s, base, 0);
-  if (first <= ' ') return 0;
-  /* argv[0] may be a path: the last part of it is what was typed, if the path itself was not. */
-  for (__u32 begin = 0; begin < HEARD_MAX - 2; begin++) {
-    if (begin >= c->heard_length) break;
-    if (begin > 0 && !anywhere) break;
-    if (c->heard[begin] != first) continue;
-    if (begin > 0 && is_word(c->heard[begin - 1])) continue;
-    __u32 same = 0;
-    for (__u32 i = 0; i < 64; i++) {
-      __u32 at = begin + i;
-      __u8 heard = at < HEARD_MAX && at < c->heard_length ? c->heard[at & (HEARD_MAX - 1)] : '\n';
-      __u8 word = i < length - from ? byte_at(s, base, i) : 0;
-      bool last = i + 1 >= length - from;
-      bool ended = heard == '\n' || heard == '\r' || heard == 0;
-      if (ended) {
-        if (same >= 2) return 1; /* a whole line */
-        break;
-      }
-      if (word == 0 && last) {
-        if (same >= 2 && !is_word(heard)) return 1; /* the whole text */
-        break;
-      }
-      if (word != heard && !(word == 0 && (heard == ' ' || heard == '\t'))) break;
-      same++;
-      if (i == 63) return 1;
-    }
-  }
-  return 0;
+  if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) return 0;
+  __builtin_memcpy(s->heard, c->heard, HEARD_MAX);
+  s->echo = (struct echo){.from = ARGUMENTS_AT + from, .left = length - from, .anywhere = anywhere,
+                   .heard_length = c->heard_length > HEARD_MAX ? HEARD_MAX : c->heard_length};
+  bpf_loop(1024, echo_step, &who, 0);
+  return s->echo.hit;
 }
 
 #endif

@@ -31,15 +31,16 @@ static __always_inline bool is_spared(__u64 id, __u64 kind) {
   return bpf_map_lookup_elem(&spared, &key) != NULL;
 }
 
+/* The first `bits` of two addresses, four bytes at a time. */
 static __always_inline bool same_bits(const __u8 *left, const __u8 *right, __u32 bits) {
-  for (__u32 i = 0; i < 16; i++) {
-    if (bits >= 8) {
-      if (left[i] != right[i]) return false;
-      bits -= 8;
-    } else if (bits) {
-      __u8 mask = 0xff << (8 - bits);
-      return (left[i] & mask) == (right[i] & mask);
-    } else return true;
+  for (int i = 0; i < 4; i++) {
+    __u32 a, b;
+    __builtin_memcpy(&a, left + 4 * i, 4);
+    __builtin_memcpy(&b, right + 4 * i, 4);
+    __u32 here = bits > 32 ? 32 : bits;
+    __u32 mask = here ? __builtin_bswap32(0xffffffffU << ((32 - here) & 31)) : 0;
+    if ((a ^ b) & mask) return false;
+    bits -= here;
   }
   return true;
 }
@@ -93,6 +94,7 @@ __attribute__((noinline)) int judge(__u32 who, __u32 how, __u64 socket, __u32 ho
   __u32 mode = set->rules[rule];
   if (mode == RULE_OFF) return JUDGED_NOTHING;
   describe_socket(who, socket);
+  describe_task(who, (__u64)bpf_get_current_task(), pid);
   struct connection *c = bpf_map_lookup_elem(&connections, &socket);
   if (certain && pardoned(who, rule, pid, holder)) certain = 0;
   struct spoken *out = bpf_ringbuf_reserve(&urgent, sizeof *out, 0);
@@ -116,11 +118,10 @@ __attribute__((noinline)) int judge(__u32 who, __u32 how, __u64 socket, __u32 ho
     return stop ? JUDGED_STOP : JUDGED_NOTHING;
   }
   count(COUNT_RECORDS + LANE_URGENT);
-  struct process *p = bpf_map_lookup_elem(&processes, &pid);
   struct process *h = bpf_map_lookup_elem(&processes, &holder);
   struct wire_verdict *v = &out->what.verdict;
   __builtin_memset(&out->what, 0, sizeof out->what);
-  fill_task(&v->task, (struct task_struct *)bpf_get_current_task(), p, set);
+  v->task = s->task;
   v->conn = s->conn;
   v->fds[0] = s->looks[0].fd;
   v->fds[1] = s->looks[1].fd;

@@ -34,6 +34,8 @@ enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 
+enum bpf_func_id { BPF_FUNC_loop = 181 };
+
 struct bpf_raw_tracepoint_args { __u64 args[0]; };
 
 struct bpf_sock {
@@ -127,6 +129,7 @@ struct task_struct {
   __u64 start_boottime;
   struct task_struct *real_parent;
   struct task_struct *group_leader;
+  struct list_head children, sibling;
   struct mm_struct *mm;
   const struct cred *cred;
   kuid_t loginuid;
@@ -158,7 +161,8 @@ struct sock { struct sock_common __sk_common; __u16 sk_type; __u16 sk_protocol; 
 struct socket { __s16 type; struct file *file; struct sock *sk; };
 struct tcp_sock { __u32 copied_seq; __u32 rcv_nxt; __u64 bytes_received; __u64 bytes_sent; };
 struct unix_sock { struct sock *peer; };
-struct sk_buff { __u16 transport_header; __u16 network_header; unsigned char *head; };
+struct net_device { possible_net_t nd_net; };
+struct sk_buff { struct net_device *dev; __u16 transport_header; __u16 network_header; unsigned char *head; };
 struct kernel_siginfo { int si_code; };
 struct module { char name[56]; };
 

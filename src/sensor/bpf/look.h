@@ -18,12 +18,23 @@ struct words { /* what argv says; see read_arguments */
   __u32 first_operand;
 };
 
+struct echo { __u32 from, left, anywhere, hit, begin, i, heard_length; }; /* see echoes */
+
 struct scratch {
   struct look looks[4]; /* 0-2 the standard descriptors, 3 the one last looked at */
   struct wire_conn conn;
+  struct wire_task task;
   struct words words;
   struct process process; /* a new record before it is put into the map */
-  __u8 record[WIRE_RECORD_MAX];
+  __u8 refused_address[16]; /* where a connection was not let go to */
+  __u16 refused_port;
+  __u8 refused_family, reserved;
+  struct connection fresh; /* a new one before it is put into the map */
+  struct echo echo;
+  __u8 heard[HEARD_MAX];
+  __u32 pid; /* whose exec this is about */
+  volatile __u64 socket; /* a pointer that went through memory is a number to the verifier */
+  __u8 record[WIRE_RECORD_MAX] __attribute__((aligned(8)));
 };
 
 struct {
@@ -34,6 +45,19 @@ struct {
 } scratches SEC(".maps");
 
 static __always_inline struct scratch *scratch_of(__u32 who) { return bpf_map_lookup_elem(&scratches, &who); }
+
+/* A connection begins; whose it is follows. */
+static __always_inline struct connection *fresh_connection(struct scratch *s, __u32 direction, __u32 protocol, __u32 suspect, __u32 pid, __u64 start_ns) {
+  struct connection *c = &s->fresh;
+  __builtin_memset(c, 0, sizeof *c);
+  c->opened_ns = bpf_ktime_get_boot_ns();
+  c->direction = direction;
+  c->protocol = protocol;
+  c->suspect = suspect != 0;
+  c->opener_pid = pid;
+  c->opener_start_ns = start_ns;
+  return c;
+}
 
 /* Our number of a process, 0 when it is not in the daemon's namespace or below. */
 static __always_inline __u32 pid_of(struct task_struct *task, struct settings *set) {
@@ -71,7 +95,15 @@ static __always_inline __u32 class_of(__u64 inode, __u32 device, struct program 
   return known ? known->program : 0;
 }
 
-static __always_inline void fill_task(struct wire_task *out, struct task_struct *task, struct process *process, struct settings *set) {
+/* Who `task` is, into scratch.task. `pid` is its record's, or 0. */
+__attribute__((noinline)) int describe_task(__u32 who, __u64 task_address, __u32 pid) {
+  struct scratch *s = scratch_of(who);
+  struct settings *set = the_settings();
+  if (!s || !set) return 0;
+  struct task_struct *task = (struct task_struct *)task_address;
+  struct process *process = bpf_map_lookup_elem(&processes, &pid);
+  struct wire_task *out = &s->task;
+  __builtin_memset(out, 0, sizeof *out);
   struct task_struct *leader = BPF_CORE_READ(task, group_leader);
   struct task_struct *parent = BPF_CORE_READ(leader, real_parent);
   const struct cred *cred = BPF_CORE_READ(task, cred);
@@ -115,6 +147,9 @@ static __always_inline void fill_task(struct wire_task *out, struct task_struct 
     out->program = process->program;
     out->state = process->state;
   }
+  __u32 network = out->net_namespace, one = 1;
+  if (!bpf_map_lookup_elem(&our_networks, &network)) bpf_map_update_elem(&our_networks, &network, &one, BPF_ANY);
+  return out->pid;
 }
 
 /* Who speaks with whom over `socket`; into scratch.conn. */
@@ -123,6 +158,14 @@ __attribute__((noinline)) int describe_socket(__u32 who, __u64 socket) {
   if (!s) return 0;
   struct wire_conn *c = &s->conn;
   __builtin_memset(c, 0, sizeof *c);
+  if (s->refused_family) {
+    c->family = s->refused_family;
+    c->protocol = 6;
+    c->direction = 1;
+    c->remote_port = s->refused_port;
+    __builtin_memcpy(c->remote_address, s->refused_address, 16);
+    return c->family;
+  }
   struct sock *sk = (struct sock *)socket;
   if (!sk) return 0;
   __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);

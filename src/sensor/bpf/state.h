@@ -56,8 +56,8 @@ struct connection {
   __u64 first_sent_ns;
   __u64 hold_until_ns; /* 0: none; NEVER: for good */
   __u64 held_since_ns;
-  __u32 opener;        /* tgid */
   __u32 opener_pid;    /* in our namespace */
+  __u32 reserved2;
   __u64 opener_start_ns;
   __u8 direction;      /* 1 opened here, 2 accepted */
   __u8 suspect;        /* its opener was */
@@ -66,7 +66,7 @@ struct connection {
   __u8 heard_length;   /* of the newest packet with payload */
   __u8 sent_packets;
   __u8 protocol;
-  __u8 relay;          /* its opener is a relay tool */
+  __u8 reserved;
   __u8 heard[HEARD_MAX];
 };
 
@@ -78,6 +78,8 @@ struct program { __u64 code_letters; __u64 value_letters; __u32 program; __u32 r
 struct spared_key { __u64 id; __u64 kind; };
 struct network_key { __u32 prefix_bits; __u8 address[16]; };
 struct network { __u64 until_ns; __u32 rule; __u16 port; __u16 reserved; };
+/* What the daemon said of a held connection; older than the hold, it is about another one. */
+struct answered { __u64 at_ns; __u64 until_ns; __u32 answer; __u32 reserved; };
 struct port_key { __u32 net_namespace; __u32 port; };
 struct refused_key { __u8 source[16]; __u32 family; __u32 reserved; };
 struct refused { __u64 ports; __u16 first, last; __u32 reserved; };
@@ -118,6 +120,8 @@ MAP(BPF_MAP_TYPE_HASH, 1024, struct spared_key, __u32, spared);
 MAP(BPF_MAP_TYPE_ARRAY, 64, __u32, struct policy_exempt, exempt);
 MAP(BPF_MAP_TYPE_LRU_HASH, 4096, struct port_key, __u32, suspect_ports);
 MAP(BPF_MAP_TYPE_LRU_HASH, 4096, struct refused_key, struct refused, refused);
+MAP(BPF_MAP_TYPE_LRU_HASH, 4096, __u64, struct answered, answers);
+MAP(BPF_MAP_TYPE_LRU_HASH, 1024, __u32, __u32, our_networks);
 MAP(BPF_MAP_TYPE_PERCPU_ARRAY, COUNTERS, __u32, __u64, counters);
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -1,0 +1,43 @@
+/* Who stands at the other end: questions that need more than one process. */
+#ifndef ALGO_GRAPH_H
+#define ALGO_GRAPH_H
+
+#define SIBLINGS_MAX 24
+
+/* The task with our number `pid` among the children of `task`'s parent; its descriptors are asked for `channel`. */
+__attribute__((noinline)) int sibling_holds(__u32 who, __u64 task_address, __u32 pid, __u64 channel) {
+  struct settings *set = the_settings();
+  struct task_struct *task = (struct task_struct *)task_address;
+  if (!set || !task || !channel) return 0;
+  struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
+  if (!parent) return 0;
+  struct list_head *first = __builtin_preserve_access_index(&parent->children);
+  struct list_head *entry = BPF_CORE_READ(parent, children.next);
+  __u64 offset = bpf_core_field_offset(struct task_struct, sibling);
+  for (int i = 0; i < SIBLINGS_MAX; i++) {
+    if (!entry || entry == first) return 0;
+    struct task_struct *child = (struct task_struct *)((__u64)entry - offset);
+    if (pid_of(child, set) == pid) return holds(who, (__u64)BPF_CORE_READ(child, files), channel) & 1;
+    entry = BPF_CORE_READ(entry, next);
+  }
+  return 0;
+}
+
+/*
+ * shell | connector: does what the connector gives out reach the shell? Either it is the shell's very input, or the one
+ * that writes the shell's input holds it (`cat /tmp/f | sh | nc > /tmp/f`). `task` is one of the two.
+ */
+__attribute__((noinline)) int closes_loop(__u32 who, __u64 task_address, __u32 connector_pid, __u32 shell_pid) {
+  struct process *connector = bpf_map_lookup_elem(&processes, &connector_pid);
+  struct process *shell = bpf_map_lookup_elem(&processes, &shell_pid);
+  if (!connector || !shell || !connector->output || !shell->input) return 0;
+  if (shell->input == connector->output) return 1;
+  struct end_key key = {.id = shell->input, .output = 1};
+  struct end *far = bpf_map_lookup_elem(&ends, &key);
+  struct process *writer = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+  if (!writer || writer->output != shell->input) return 0;
+  if (writer->input == connector->output) return 1;
+  return sibling_holds(who, task_address, writer->pid, connector->output);
+}
+
+#endif

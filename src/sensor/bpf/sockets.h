@@ -1,0 +1,175 @@
+/*
+ * Connections: opened, listened for, first bytes, closed. A connection's receive hook runs in its process before the
+ * bytes come back to user space; it takes the place of any hook on dup.
+ */
+#ifndef ALGO_SOCKETS_H
+#define ALGO_SOCKETS_H
+
+static __always_inline void emit_socket(__u32 who, __u32 type, struct task_struct *task, struct process *p, struct settings *set) {
+  struct scratch *s = scratch_of(who);
+  if (!s) return;
+  struct wire_socket *record = (struct wire_socket *)s->record;
+  __builtin_memset(record, 0, sizeof *record);
+  describe_task(who, (__u64)task, p->pid);
+  record->task = s->task;
+  record->conn = s->conn;
+  bpf_get_current_comm(record->name, sizeof record->name);
+  head(&record->header, sizeof *record, type, LANE_VITAL);
+  emit(LANE_VITAL, record, sizeof *record);
+}
+
+/* The three standard descriptors as they are now, which may differ from those at exec. */
+static __always_inline void look_at_standard(__u32 who, struct task_struct *task) {
+  __u64 table = (__u64)BPF_CORE_READ(task, files);
+  look_at(who, table, 0, 0);
+  look_at(who, table, 1, 1);
+  look_at(who, table, 2, 2);
+}
+
+/* What this connection completes, asked at connect and at the first bytes. `pid` has it; looks[0..2] are its. */
+__attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u64 socket, __u32 pid, __u32 stage) {
+  struct scratch *s = scratch_of(who);
+  struct process *p = bpf_map_lookup_elem(&processes, &pid);
+  struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+  if (!s || !p || !c) return JUDGED_NOTHING;
+  s->words.length = 0;
+  int in = s->looks[0].fd.kind, out = s->looks[1].fd.kind;
+  bool piped_in = in == FD_PIPE || in == FD_FIFO || in == FD_UNIX, piped_out = out == FD_PIPE || out == FD_FIFO || out == FD_UNIX;
+  __u32 rule = rule_of(c);
+  /* shell | connector */
+  struct end_key key = {.id = s->looks[0].id, .output = 1};
+  struct end *far = piped_in ? bpf_map_lookup_elem(&ends, &key) : NULL;
+  struct process *shell = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+  if (shell && shell->shell && shell->output == s->looks[0].id) {
+    bool certain = piped_out && closes_loop(who, task_address, pid, shell->pid);
+    if (certain) condemn(shell->pid);
+    if (certain || c->suspect)
+      return judge(who, HOW(rule, certain ? SHAPE_LOOP : SHAPE_PENDING, stage, certain), socket, shell->pid, pid);
+  }
+  /* connector | shell, whose answers go to a connection */
+  key = (struct end_key){.id = s->looks[1].id, .output = 0};
+  far = piped_out ? bpf_map_lookup_elem(&ends, &key) : NULL;
+  shell = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+  if (shell && shell->shell && shell->input == s->looks[1].id && stage == STAGE_RECEIVE && c->remote_first) {
+    bool answers = shell->output_kind == FD_INET;
+    key = (struct end_key){.id = shell->output, .output = 0};
+    far = bpf_map_lookup_elem(&ends, &key);
+    struct process *second = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+    if (second && second->input == shell->output && second->connection && bpf_map_lookup_elem(&connections, &second->connection)) answers = true;
+    if (answers) condemn(shell->pid);
+    return judge(who, HOW(rule, answers ? SHAPE_LOOP : SHAPE_PENDING, stage, answers), socket, shell->pid, pid);
+  }
+  return JUDGED_NOTHING;
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int on_state(struct bpf_raw_tracepoint_args *ctx) {
+  struct sock *sk = (struct sock *)ctx->args[0];
+  __u64 socket = (__u64)sk;
+  int before = ctx->args[1], now = ctx->args[2];
+  struct settings *set = the_settings();
+  struct scratch *s = scratch_of(SCRATCH_STATE);
+  if (!set || !s || set->level < 0) return 0;
+  if (now == TCP_CLOSE) {
+    struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+    if (!c) return 0;
+    if (describe_socket(SCRATCH_STATE, socket)) {
+      struct wire_socket *record = (struct wire_socket *)s->record;
+      __builtin_memset(record, 0, sizeof *record);
+      record->conn = s->conn;
+      record->task.pid = c->opener_pid;
+      record->task.start_ns = c->opener_start_ns;
+      head(&record->header, sizeof *record, WIRE_CLOSE, LANE_VITAL);
+      emit(LANE_VITAL, record, sizeof *record);
+    }
+    bpf_map_delete_elem(&connections, &socket);
+    return 0;
+  }
+  if (now == TCP_ESTABLISHED && before == TCP_SYN_RECV) {
+    struct port_key key = {.net_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
+                           .port = BPF_CORE_READ(sk, __sk_common.skc_num)};
+    __u32 *listener = bpf_map_lookup_elem(&suspect_ports, &key);
+    if (!listener) return 0;
+    struct process *p = bpf_map_lookup_elem(&processes, listener);
+    bpf_map_update_elem(&connections, &socket, fresh_connection(s, 2, 6, 1, *listener, p ? p->start_ns : 0), BPF_ANY);
+    return 0;
+  }
+  if (now != TCP_SYN_SENT && now != TCP_LISTEN) return 0;
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  __u32 pid = pid_of(task, set);
+  if (!pid) return 0;
+  struct process *p = adopt(SCRATCH_STATE, task, pid, set);
+  if (!p) return 0;
+  if (now == TCP_LISTEN) {
+    p->state |= TASK_LISTENED;
+    if (p->suspect) {
+      p->state |= TASK_LINEAGE;
+      struct port_key key = {.net_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
+                             .port = BPF_CORE_READ(sk, __sk_common.skc_num)};
+      bpf_map_update_elem(&suspect_ports, &key, &pid, BPF_ANY);
+    }
+    describe_socket(SCRATCH_STATE, socket);
+    s->conn.state = TCP_LISTEN;
+    s->conn.direction = 3;
+    emit_socket(SCRATCH_STATE, WIRE_LISTEN, task, p, set);
+    return 0;
+  }
+  bpf_map_update_elem(&connections, &socket, fresh_connection(s, 1, 6, p->suspect, pid, p->start_ns), BPF_ANY);
+  p->state |= TASK_CONNECTED;
+  p->connection = socket;
+  if (p->suspect) p->state |= TASK_LINEAGE;
+  look_at_standard(SCRATCH_STATE, task);
+  int judged = judge_connector(SCRATCH_STATE, (__u64)task, socket, pid, STAGE_CONNECT);
+  if (judged == JUDGED_STOP) stop_current();
+  else if (judged == JUDGED_NOTHING && (p->program & PROGRAM_RELAY)) {
+    /* A tool made to relay: what it will be wired to shows in a moment, and nothing may come before that. */
+    judge(SCRATCH_STATE, HOW(RULE_REVERSE_SHELL, SHAPE_PENDING, STAGE_CONNECT, 0), socket, 0, pid);
+  }
+  describe_socket(SCRATCH_STATE, socket);
+  s->conn.state = TCP_SYN_SENT;
+  emit_socket(SCRATCH_STATE, WIRE_CONNECT, task, p, set);
+  return 0;
+}
+
+SEC("raw_tp/tcp_rcv_space_adjust")
+int on_receive(struct bpf_raw_tracepoint_args *ctx) {
+  struct sock *sk = (struct sock *)ctx->args[0];
+  __u64 socket = (__u64)sk;
+  struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+  if (!c || c->condemned) return 0;
+  struct settings *set = the_settings();
+  struct scratch *s = scratch_of(SCRATCH_RECEIVE);
+  if (!set || !s) return 0;
+  bool first = !c->first_received_ns;
+  if (first) {
+    c->first_received_ns = bpf_ktime_get_boot_ns();
+    c->remote_first = BPF_CORE_READ((struct tcp_sock *)sk, bytes_sent) == 0;
+  } else if (!c->suspect) return 0;
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  __u32 pid = pid_of(task, set);
+  struct process *p = pid ? bpf_map_lookup_elem(&processes, &pid) : NULL;
+  if (!p) return 0;
+  if (first) {
+    p->state |= TASK_RECEIVED | (c->remote_first ? TASK_REMOTE_FIRST : 0);
+    if (c->direction == 2) {
+      p->state |= TASK_ACCEPTED | TASK_LINEAGE;
+      p->connection = socket;
+      describe_socket(SCRATCH_RECEIVE, socket);
+      emit_socket(SCRATCH_RECEIVE, WIRE_ACCEPT, task, p, set);
+    }
+  }
+  bool obeys = (p->program & PROGRAM_INTERPRETER) && (p->state & (TASK_STDIN | TASK_INLINE));
+  bool pipes = first || p->input_kind == FD_PIPE || p->output_kind == FD_PIPE;
+  if (!obeys && !pipes) return 0;
+  look_at_standard(SCRATCH_RECEIVE, task);
+  s->words.length = 0;
+  /* An interpreter receives on the connection that is its own input and output. */
+  if (obeys && s->looks[0].socket == socket && (s->looks[1].socket == socket || s->looks[2].socket == socket)) {
+    if (judge(SCRATCH_RECEIVE, HOW(rule_of(c), SHAPE_RECEIVES, STAGE_RECEIVE, 1), socket, 0, pid) == JUDGED_STOP) stop_current();
+    return 0;
+  }
+  if (judge_connector(SCRATCH_RECEIVE, (__u64)task, socket, pid, STAGE_RECEIVE) == JUDGED_STOP) stop_current();
+  return 0;
+}
+
+#endif

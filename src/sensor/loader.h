@@ -1,0 +1,38 @@
+/* Loads and attaches the programs; knows which of them a kernel may lack. */
+#ifndef ALGO_LOADER_H
+#define ALGO_LOADER_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "wire.h"
+#include "bpf/state.h"
+
+#define HOOKS_MAX 32
+
+struct hook {
+  const char *name;
+  char answer[160]; /* `ok`, or why not */
+  int program;
+};
+
+struct loaded {
+  struct bpf_object *object;
+  struct hook hooks[HOOKS_MAX];
+  int hook_count;
+  int urgent, vital, other; /* rings */
+  int settings, programs, exempt, spared, networks, answers, refused, counters;
+  char failure[512];
+};
+
+/* False: nothing is attached, `failure` says why. */
+bool loaded_open(struct loaded *out, const char *cgroup);
+/* Lines of `name\tanswer`. Their length. */
+size_t loaded_text(const struct loaded *loaded, char *text, size_t size);
+void loaded_counters(const struct loaded *loaded, __u64 counters[COUNTERS]);
+__u64 loaded_misses(const struct loaded *loaded);
+__u64 boot_ns(void);
+
+#endif
