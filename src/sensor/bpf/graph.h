@@ -40,4 +40,20 @@ __attribute__((noinline)) int closes_loop(__u32 who, __u64 task_address, __u32 c
   return sibling_holds(who, task_address, writer->pid, connector->output);
 }
 
+/* A shell that reads its commands from a channel of this table: the master of its terminal, a pipe, a pair. Its pid. */
+__attribute__((noinline)) int find_shell(__u32 who, __u64 table, __u32 own) {
+  struct scratch *s = scratch_of(who);
+  if (!s || !table) return 0;
+  for (__u32 fd = 0; fd < 40; fd++) {
+    int kind = look_at(who, table, fd, 3);
+    if (kind != FD_PTMX && kind != FD_PIPE && kind != FD_FIFO && kind != FD_UNIX) continue;
+    struct end_key key = {.id = s->looks[3].id, .output = 0};
+    struct end *end = bpf_map_lookup_elem(&ends, &key);
+    if (!end || end->tgid == own) continue;
+    struct process *shell = bpf_map_lookup_elem(&processes, &end->tgid);
+    if (shell && shell->shell && shell->input == key.id) return shell->pid;
+  }
+  return 0;
+}
+
 #endif

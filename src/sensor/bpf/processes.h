@@ -191,11 +191,12 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
   }
 
   /* A shell's output feeds a connector whose output feeds the shell. */
-  if (p->shell && p->output) {
+  bool piped_out = p->output_kind == FD_PIPE || p->output_kind == FD_FIFO || p->output_kind == FD_UNIX || p->output_kind == FD_INET;
+  if (p->shell && p->output && piped_out) {
     struct end_key key = {.id = p->output, .output = 0};
     struct end *far = bpf_map_lookup_elem(&ends, &key);
     struct process *connector = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
-    if (connector && connector->connection && connector->input == p->output && bpf_map_lookup_elem(&connections, &connector->connection)) {
+    if (connector && connector->pid != pid && connector->connection && connector->input == p->output && bpf_map_lookup_elem(&connections, &connector->connection)) {
       bool certain = closes_loop(SCRATCH_EXEC, task, connector->pid, pid);
       int judged = judge(SCRATCH_EXEC, HOW(RULE_REVERSE_SHELL, certain ? SHAPE_LOOP : SHAPE_PENDING, STAGE_EXEC, certain), connector->connection, connector->pid, pid);
       if (certain) condemn(connector->pid);

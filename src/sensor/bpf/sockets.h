@@ -59,6 +59,15 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
     if (answers) condemn(shell->pid);
     return judge(who, HOW(rule, answers ? SHAPE_LOOP : SHAPE_PENDING, stage, answers), socket, shell->pid, pid);
   }
+  /* The shell was there first: on a terminal, a pair or pipes of this one. */
+  if (p->suspect && stage == STAGE_CONNECT) {
+    __u32 found = find_shell(who, (__u64)BPF_CORE_READ((struct task_struct *)task_address, files), pid);
+    if (found) {
+      bool tool = p->program & PROGRAM_RELAY;
+      if (tool) condemn(found);
+      return judge(who, HOW(rule, tool ? SHAPE_RELAY_TOOL : SHAPE_PENDING, stage, tool), socket, found, pid);
+    }
+  }
   return JUDGED_NOTHING;
 }
 
