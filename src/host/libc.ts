@@ -10,6 +10,7 @@ const SYMBOLS = {
   openat: { args: [i32, pointer, i32, u32], returns: i32 },
   close: { args: [i32], returns: i32 },
   read: { args: [i32, pointer, u64], returns: i32 },
+  write: { args: [i32, pointer, u64], returns: i32 },
   pread: { args: [i32, pointer, u64, i64], returns: i32 },
   readlinkat: { args: [i32, pointer, pointer, u64], returns: i32 },
   statx: { args: [i32, pointer, i32, u32, pointer], returns: i32 },
@@ -67,10 +68,13 @@ const SYS_GETDENTS64 = 217; // x86-64, as those around it (arch/x86/entry/syscal
 const SYS_SETPRIORITY = 141;
 const SYS_FADVISE64 = 221;
 const SYS_IOPRIO_SET = 251;
+const SYS_MEMFD_CREATE = 319;
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const SYS_OPENAT2 = 437;
 const SYS_CACHESTAT = 451;
+const MEMFD_CLOSE_ON_EXEC = 1;
+const MEMFD_EXECUTABLE = 0x10;
 const PATH_BYTES_MAX = 4096;
 
 const encoder = new TextEncoder();
@@ -103,6 +107,20 @@ export function openWithoutLinks(path: Pointer, flags: number): number {
 
 export function closeDescriptor(descriptor: number): void {
   libc.close(descriptor);
+}
+
+/** A file that lives in memory alone and may be executed; its descriptor, or a negative errno. */
+export function memoryFile(name: string): number {
+  const at = cString(name);
+  if (at === undefined) return -ERRNO.ENAMETOOLONG;
+  const made = result(libc.syscall(SYS_MEMFD_CREATE, at, MEMFD_CLOSE_ON_EXEC | MEMFD_EXECUTABLE, 0, 0));
+  // Kernels before 6.3 know no such flag, and need none.
+  return made === -ERRNO.EINVAL ? result(libc.syscall(SYS_MEMFD_CREATE, at, MEMFD_CLOSE_ON_EXEC, 0, 0)) : made;
+}
+
+/** Bytes written, or a negative errno. */
+export function writeFrom(descriptor: number, bytes: Uint8Array): number {
+  return bytes.byteLength === 0 ? 0 : result(libc.write(descriptor, bytes, bytes.byteLength));
 }
 
 /** Bytes read into the buffer, or a negative errno. */

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import { buildSensor } from "./build_sensor.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
 export const EXECUTABLE = join(ROOT, "dist", "algo-monitor");
@@ -41,6 +42,7 @@ export function build(): string {
 }
 
 function compile(outfile: string): void {
+  const withSensor = process.env["ALGO_WITHOUT_SENSOR"] !== "1";
   const result = Bun.spawnSync(
     [
       process.execPath,
@@ -57,6 +59,8 @@ function compile(outfile: string): void {
       "src/main.ts",
       // A thread's entry is found by its path below src/ (files_worker_spawn.ts).
       "src/daemon/files_worker.ts",
+      // The native sensor, found again among the embedded files (src/sensor/embedded.ts).
+      ...(withSensor ? ["--loader=.bin:file", buildSensor()] : []),
       `--outfile=${outfile}`,
     ],
     { cwd: ROOT, stdout: "pipe", stderr: "pipe" },

@@ -40,6 +40,20 @@ __attribute__((noinline)) int closes_loop(__u32 who, __u64 task_address, __u32 c
   return sibling_holds(who, task_address, writer->pid, connector->output);
 }
 
+/* Has this one, or one of four above it as they are now, a connection or a listener of suspicious make? */
+__attribute__((noinline)) int has_suspect_lineage(__u32 pid) {
+  for (int i = 0; i < 5; i++) {
+    struct process *p = bpf_map_lookup_elem(&processes, &pid);
+    if (!p) return 0;
+    if (p->state & TASK_LINEAGE) return 1;
+    struct connection *c = p->connection ? bpf_map_lookup_elem(&connections, &p->connection) : NULL;
+    if (c && c->suspect) return 1;
+    pid = p->parent;
+    if (pid <= 1) return 0;
+  }
+  return 0;
+}
+
 /* A shell that reads its commands from a channel of this table: the master of its terminal, a pipe, a pair. Its pid. */
 __attribute__((noinline)) int find_shell(__u32 who, __u64 table, __u32 own) {
   struct scratch *s = scratch_of(who);

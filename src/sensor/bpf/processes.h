@@ -215,7 +215,7 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
   int kind = s->looks[0].fd.kind;
   bool channel = kind == FD_PIPE || kind == FD_FIFO || kind == FD_UNIX || kind == FD_PTS;
   bool reads = interpreter && (p->state & TASK_STDIN);
-  if (channel && (reads || (!program && foreign)) && ((lineage && lineage->suspect) || (p->state & TASK_LINEAGE))) {
+  if (channel && (reads || (!program && foreign)) && has_suspect_lineage(pid)) {
     __u32 holder = find_holder(SCRATCH_EXEC, task, s->looks[0].id);
     struct process *h = holder ? bpf_map_lookup_elem(&processes, &holder) : NULL;
     if (h && h->suspect) {
