@@ -45,8 +45,6 @@ export interface Context {
    * They have no descriptors and are nobody's children.
    */
   withGone(view: HostView, gone: readonly Process[]): HostView;
-  /** The known programs as they were last learnt, and whose names are trusted. */
-  installed(): readonly InstalledProgram[];
   /** The config changed: what was learnt from it is learnt anew at the next sweep. */
   relearn(): void;
 }
@@ -81,8 +79,7 @@ export function createContext(options: ContextOptions): Context {
     { executable: Executable; argv: readonly string[]; facts: ProgramFacts & { family: string } }
   >();
   let scripts = new Map<string, { argv: readonly string[]; script: Script }>();
-  let installed: readonly InstalledProgram[] = [];
-  return { update, withGone, installed: () => installed, relearn };
+  return { update, withGone, relearn };
 
   function relearn(): void {
     catalogueAtMs = Number.NEGATIVE_INFINITY;
@@ -94,8 +91,7 @@ export function createContext(options: ContextOptions): Context {
     const { atMs, descriptors } = lastProcesses;
     // In both directions: a clock that was set back must not stop the learning.
     if (Math.abs(atMs - catalogueAtMs) >= CATALOGUE_MAX_AGE_MS) {
-      installed = installedPrograms();
-      catalogue.learn(installed, temporaryDevices());
+      catalogue.learn(installedPrograms(), temporaryDevices());
       trust.learn(options.trustedProcesses());
       catalogueAtMs = atMs;
       programs = new Map();

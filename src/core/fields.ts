@@ -109,6 +109,8 @@ export const FIELDS: readonly FieldDefinition[] = [
   // killed, refused, dropped, rehearsed.
   { name: "kernel.action", type: "string" },
   { name: "kernel.generation", type: "integer" },
+  // Equal ones in one look: a retry loop.
+  { name: "kernel.times", type: "integer" },
   { name: "process.hints", type: "strings" },
   { name: "process.hash.sha256", type: "string" },
   { name: "process.package.name", type: "string" },

@@ -120,3 +120,63 @@ export const SHAPE_WORDS: Readonly<Record<KernelShape, string>> = {
   child: "something suspicious with a connection starts an interpreter",
   "unknown-program": "a program that nobody has looked at yet",
 };
+
+/** One thing the kernel said. */
+export type KernelWord =
+  | { readonly kind: "exec"; readonly exec: KernelExec }
+  | { readonly kind: "fork"; readonly ref: ProcessRef; readonly parent: ProcessRef | undefined }
+  | { readonly kind: "exit"; readonly ref: ProcessRef }
+  | { readonly kind: "connect" | "listen" | "accept"; readonly task: KernelTask; readonly connection: KernelConnection }
+  | { readonly kind: "dns"; readonly ref: ProcessRef; readonly name: string; readonly questionType: number }
+  | KernelRefused
+  | KernelSignal
+  | KernelFileAccess
+  | { readonly kind: "module"; readonly task: KernelTask; readonly name: string }
+  | { readonly kind: "uring"; readonly task: KernelTask }
+  | KernelChange
+  | { readonly kind: "verdict"; readonly verdict: KernelVerdict }
+  | { readonly kind: "ask"; readonly ask: KernelAsk }
+  | { readonly kind: "expired"; readonly waitedMs: number }
+  | KernelLoss;
+
+export interface KernelRefused {
+  readonly kind: "refused";
+  readonly source: string;
+  readonly ports: number;
+}
+
+export interface KernelSignal {
+  readonly kind: "signal";
+  readonly task: KernelTask;
+  readonly name: string;
+  readonly targetPid: number;
+  readonly signal: number;
+}
+
+export interface KernelFileAccess {
+  readonly kind: "file";
+  readonly ref: ProcessRef;
+  readonly path: string;
+  readonly watch: "credentials" | "decoy" | "process-memory";
+}
+
+export interface KernelChange {
+  readonly kind: "change";
+  readonly task: KernelTask;
+  readonly beforeUid: number;
+  readonly uidChanged: boolean;
+  readonly capabilitiesGained: boolean;
+  readonly namespaces: readonly string[];
+}
+
+/** Records that found no room: from one report to the next. */
+export interface KernelLoss {
+  readonly kind: "loss";
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly urgent: number;
+  readonly vital: number;
+  readonly other: number;
+  /** Events that the programs were not even called for. */
+  readonly unseen: number;
+}

@@ -17,9 +17,11 @@ export interface KernelProcesses {
   ended(ref: ProcessRef, nowMs: number): void;
   /** As a scan at that moment would have seen it, as far as the kernel tells. */
   describe(task: KernelTask, argv?: readonly string[]): Process;
+  /** Told of at all. */
+  isKnown(ref: ProcessRef): boolean;
   /** Told of an exec or a fork, and not of an end. */
   isAlive(ref: ProcessRef): boolean;
-  /** Of those, the ones that have executed something. */
+  /** Of those, the ones that it was told of before that time. */
   livingSince(beforeMs: number): Iterable<ProcessRef>;
   /** The program that the kernel reported it to run; undefined where it was not reported. */
   reportedInode(ref: ProcessRef): number | undefined;
@@ -51,6 +53,7 @@ export function createKernelProcesses(parts: {
     started,
     ended: end,
     describe,
+    isKnown: (ref) => told.has(processKey(ref)),
     isAlive: (ref) => told.get(processKey(ref))?.endedAtMs === 0,
     livingSince,
     reportedInode: (ref) => told.get(processKey(ref))?.exec?.task.inode,
