@@ -84,7 +84,8 @@ export function alertText(cli: Cli, detail: AlertDetail): string {
   ].join("");
 }
 
-function headRows(cli: Cli, { alert, finding, rowsKept }: AlertDetail): readonly (readonly [string, string])[] {
+function headRows(cli: Cli, detail: AlertDetail): readonly (readonly [string, string])[] {
+  const { alert, finding, rowsKept } = detail;
   const nowMs = cli.clock.nowMs();
   const by = alert.statusBy === undefined ? "" : ` by ${printable(alert.statusBy, 64)}`;
   const at = alert.statusAtMs === undefined ? "" : `, ${timeWithHint(alert.statusAtMs, nowMs)}`;
@@ -96,12 +97,27 @@ function headRows(cli: Cli, { alert, finding, rowsKept }: AlertDetail): readonly
     ["status", `${alert.status}${by}${at}`],
     ["rule", `${alert.rule.name} (version ${alert.rule.version}, ${alert.rule.id})`],
     ["level", `${alert.level}, score ${alert.score}`],
+    ...stoppedBy(detail.decisions),
     ...(techniques.length === 0 ? [] : ([["ATT&CK", printable(techniques.join(", "))]] as const)),
     ["first seen", timeWithHint(alert.firstAtMs, nowMs)],
     ...(alert.count === 1
       ? []
       : ([["last seen", `${timeWithHint(alert.lastAtMs, nowMs)}, ${alert.count} times, ${rowsKept} kept`]] as const)),
   ];
+}
+
+/** Of the first action: what came later only swept up after it. */
+function stoppedBy(decisions: readonly Decision[]): readonly (readonly [string, string])[] {
+  const first = decisions
+    .filter((decision) => decision.do === "kill" || decision.do === "disconnect")
+    .toSorted((left, right) => left.atMs - right.atMs)[0];
+  return first === undefined ? [] : [["Stopped by", mechanismOf(first.plan)]];
+}
+
+function mechanismOf(plan: Plan): string {
+  const { stopped, held } = plan;
+  if (stopped !== undefined && stopped.stage !== "held") return `kernel at ${stopped.stage}`;
+  return held === true || stopped !== undefined ? "held" : "scan";
 }
 
 function fieldRows(fields: Fields): readonly (readonly [string, string])[] {

@@ -18,7 +18,7 @@ import {
   statOf,
 } from "../host/executables.ts";
 import { readUnits, unitNameOf } from "../host/units.ts";
-import { createHostView } from "./host_view.ts";
+import { ancestorsIn, createHostView } from "./host_view.ts";
 import { appletClass, classifyName, createProgramCatalogue, type InstalledProgram, isLoader } from "./programs.ts";
 import { appletOf, scriptSource } from "./scripts.ts";
 import { createSocketMemory } from "./sockets.ts";
@@ -40,6 +40,11 @@ const NO_PROGRAM: ProgramFacts = {
 export interface Context {
   /** The view after this sweep. Sockets or processes that were not swept this time are those of the last time. */
   update(seen: Swept): Promise<HostView>;
+  /**
+   * The same host, with processes that ended before any sweep could see them, for the sake of those who tell of them.
+   * They have no descriptors and are nobody's children.
+   */
+  withGone(view: HostView, gone: readonly Process[]): HostView;
   /** The config changed: what was learnt from it is learnt anew at the next sweep. */
   relearn(): void;
 }
@@ -74,7 +79,7 @@ export function createContext(options: ContextOptions): Context {
     { executable: Executable; argv: readonly string[]; facts: ProgramFacts & { family: string } }
   >();
   let scripts = new Map<string, { argv: readonly string[]; script: Script }>();
-  return { update, relearn };
+  return { update, withGone, relearn };
 
   function relearn(): void {
     catalogueAtMs = Number.NEGATIVE_INFINITY;
@@ -101,6 +106,7 @@ export function createContext(options: ContextOptions): Context {
       descriptors,
       internetSockets: internet,
       ownerlessSockets: lastSockets.internet.filter((socket) => socket.inode === 0),
+      held: seen.held ?? [],
       unixSockets: new Map(lastSockets.unix.map((socket) => [socket.inode, socket])),
       listenerPids: sockets.listenerPids,
       unit: unitOf,
@@ -114,6 +120,32 @@ export function createContext(options: ContextOptions): Context {
       identity: options.identity ?? nobodyKnows,
       hints: options.hints ?? noHints,
     });
+  }
+
+  function withGone(view: HostView, gone: readonly Process[]): HostView {
+    const known = new Map(
+      gone.map((process) => {
+        const facts = process.executable === undefined ? undefined : programOf(process, process.executable);
+        const runsCode = facts?.interpreter === true || facts?.relayTool === true;
+        const script: Script = runsCode ? scriptOf(process, facts.family) : { kind: "none" };
+        return [processKey(process.ref), { process, facts: facts ?? NO_PROGRAM, script }] as const;
+      }),
+    );
+    const of = (process: Process) => known.get(processKey(process.ref));
+    const processes = new Map(view.processes);
+    // Who lives is known better by the sweep that saw it.
+    for (const process of gone) if (!processes.has(process.ref.pid)) processes.set(process.ref.pid, process);
+    return {
+      ...view,
+      processes,
+      ancestors: (process) => (of(process) === undefined ? view.ancestors(process) : ancestorsIn(processes, process)),
+      program: (process) => of(process)?.facts ?? view.program(process),
+      scriptOf: (process) => of(process)?.script ?? view.scriptOf(process),
+      isTrustedByName: (process) => {
+        const one = of(process);
+        return one === undefined ? view.isTrustedByName(process) : trust.isTrusted(process, one.facts, one.script);
+      },
+    };
   }
 
   function scriptKnown(process: Process): Script {

@@ -1,6 +1,6 @@
 /** What changed between two sweeps, as Events with ECS fields: processes starting and ending, connections, listeners. */
 import type { EventDraft, Fields } from "../core/nouns.ts";
-import { type Process, processKey } from "../core/process.ts";
+import { type Process, type ProcessRef, processKey } from "../core/process.ts";
 import { connectionFields, processFields } from "../core/render.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { HostView } from "../core/view.ts";
@@ -13,7 +13,15 @@ export interface ChangeWriter {
   changes(view: HostView, sockets: readonly InternetSocket[]): Iterable<EventDraft>;
 }
 
-export function createChangeWriter(): ChangeWriter {
+/** What somebody told of in the very moment is not told again by the scan. */
+export interface ToldAlready {
+  wasTold(ref: ProcessRef, inode: number): boolean;
+  wasConnectionTold(cookie: bigint): boolean;
+}
+
+const NOTHING_TOLD: ToldAlready = { wasTold: () => false, wasConnectionTold: () => false };
+
+export function createChangeWriter(told: ToldAlready = NOTHING_TOLD): ChangeWriter {
   let processes = new Map<string, { inode: number; process: Process }>();
   let connections = new Map<string, InternetSocket>();
   return { changes };
@@ -34,6 +42,7 @@ export function createChangeWriter(): ChangeWriter {
       next.set(key, { inode, process });
       // A zombie shows no executable: that is its end, not another program.
       if (known !== undefined && (known.inode === inode || inode === 0)) continue;
+      if (told.wasTold(process.ref, inode)) continue;
       yield {
         action: known === undefined ? "process-started" : "process-executed",
         logsource: { product: "linux", category: "process_creation" },
@@ -63,7 +72,7 @@ export function createChangeWriter(): ChangeWriter {
       if (socket.inode === 0 || (socket.remote === undefined && socket.state !== "listen")) continue;
       const key = socket.cookie === 0n ? `i${socket.inode}` : `c${socket.cookie}`;
       next.set(key, socket);
-      if (!connections.has(key)) yield* opened(view, view.internetSocket(socket.inode) ?? socket);
+      if (!connections.has(key) && !told.wasConnectionTold(socket.cookie)) yield* opened(view, view.internetSocket(socket.inode) ?? socket);
     }
     for (const [key, socket] of connections) {
       if (!next.has(key))

@@ -6,6 +6,7 @@
 import { baseName, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import type { Descriptor, DescriptorKind, Executable, Process } from "../core/process.ts";
 import type { Direction, Endpoint, InternetSocket, TrafficFacts, UnixSocket } from "../core/socket.ts";
+import type { HeldConnection } from "../core/sweep.ts";
 import type { Awaited, FileIdentity, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 import { NOTHING_KNOWN } from "../host/awaited.ts";
 import { createHostView } from "./host_view.ts";
@@ -50,6 +51,7 @@ interface Parsed {
   readonly drafts: Map<number, Draft>;
   readonly sockets: InternetSocket[];
   readonly unix: Map<number, UnixSocket>;
+  readonly held: HeldConnection[];
   readonly units: Map<string, Unit>;
   readonly files: FileTable;
 }
@@ -71,6 +73,7 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
     internetSockets: memory.observe(parsed.sockets, descriptors, atMs),
     ownerlessSockets: parsed.sockets.filter((socket) => socket.inode === 0),
     unixSockets: parsed.unix,
+    held: parsed.held,
     listenerPids: memory.listenerPids,
     unit: (process) => parsed.units.get(baseName(process.cgroup)),
     program,
@@ -108,7 +111,7 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
 
 function parse(text: string, atMs: number): Parsed {
   const files = createFileTable();
-  const parsed: Parsed = { drafts: new Map(), sockets: [], unix: new Map(), units: new Map(), files };
+  const parsed: Parsed = { drafts: new Map(), sockets: [], unix: new Map(), held: [], units: new Map(), files };
   let cgroup = "/user.slice/user-1000.slice/session-3.scope";
   let current: Draft | undefined;
   for (const line of text.split("\n").map((raw) => raw.trim())) {
@@ -117,6 +120,7 @@ function parse(text: string, atMs: number): Parsed {
     if (word === "unit") cgroup = addUnit(parsed, rest);
     else if (word === "cgroup") cgroup = rest.join(" ");
     else if (word === "tcp" || word === "udp") parsed.sockets.push(readSocket(word, rest));
+    else if (word === "held") parsed.held.push(readHeld(rest, atMs));
     else if (word === "pair") addPair(parsed, rest);
     else if (word === "unix") addUnixListener(parsed, rest);
     else if (word === "pid") {
@@ -245,6 +249,11 @@ function readSocket(protocol: "tcp" | "udp", words: readonly string[]): Internet
   };
   const counted = after("sent") !== undefined ? { traffic } : {};
   return { ...common, state: "established", local: endpoint(first), remote: endpoint(third), direction, ...counted };
+}
+
+/** `held INODE age N`: its bytes are withheld; it was opened so many milliseconds ago. */
+function readHeld([inode = "", , age = "0"]: readonly string[], atMs: number): HeldConnection {
+  return { cookie: BigInt(inode), inode: Number(inode), openedAtMs: atMs - Number(age) };
 }
 
 const DIRECTIONS: Readonly<Record<string, Direction>> = { "->": "connected", "<-": "accepted", "--": "unknown" };

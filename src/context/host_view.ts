@@ -4,6 +4,7 @@
  */
 import type { Descriptor, Executable, Process } from "../core/process.ts";
 import type { InternetSocket, UnixSocket } from "../core/socket.ts";
+import type { HeldConnection } from "../core/sweep.ts";
 import type { Awaited, FileIdentity, Holder, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 
 const ANCESTORS_MAX = 64;
@@ -15,6 +16,7 @@ export interface ViewParts {
   readonly internetSockets: ReadonlyMap<number, InternetSocket>;
   readonly ownerlessSockets: readonly InternetSocket[];
   readonly unixSockets: ReadonlyMap<number, UnixSocket>;
+  readonly held: readonly HeldConnection[];
   /** Pids that listen, or were seen to, on the port a connection was accepted on. */
   readonly listenerPids: (socket: InternetSocket) => readonly number[];
   readonly unit: (process: Process) => Unit | undefined;
@@ -44,12 +46,13 @@ export function createHostView(parts: ViewParts): HostView {
     atMs: parts.atMs,
     processes,
     children: (pid) => childrenOf.get(pid) ?? [],
-    ancestors,
+    ancestors: (process) => ancestorsIn(processes, process),
     descriptors: (process) => descriptors.get(process.ref.pid) ?? [],
     holders: (channel) => holdersOf.get(channel) ?? [],
     internetSocket: (inode) => parts.internetSockets.get(inode),
     internetSockets: () => parts.internetSockets.values(),
     ownerlessSockets: parts.ownerlessSockets,
+    heldOf: (socket) => parts.held.find((held) => isSameSocket(held, socket)),
     unixSocket: (inode) => parts.unixSockets.get(inode),
     listenersFor,
     unit: parts.unit,
@@ -70,19 +73,23 @@ export function createHostView(parts: ViewParts): HostView {
     return known;
   }
 
-  function ancestors(process: Process): readonly Process[] {
-    const chain: Process[] = [];
-    let current = processes.get(process.parentPid);
-    while (current !== undefined && chain.length < ANCESTORS_MAX && !chain.includes(current)) {
-      chain.push(current);
-      current = processes.get(current.parentPid);
-    }
-    return chain;
-  }
-
   function listenersFor(socket: InternetSocket): readonly Process[] {
     return parts.listenerPids(socket).flatMap((pid) => processes.get(pid) ?? []);
   }
+}
+
+export function ancestorsIn(processes: ReadonlyMap<number, Process>, process: Process): readonly Process[] {
+  const chain: Process[] = [];
+  let current = processes.get(process.parentPid);
+  while (current !== undefined && chain.length < ANCESTORS_MAX && !chain.includes(current)) {
+    chain.push(current);
+    current = processes.get(current.parentPid);
+  }
+  return chain;
+}
+
+function isSameSocket(held: HeldConnection, { cookie, inode }: InternetSocket): boolean {
+  return held.cookie === 0n ? inode !== 0 && held.inode === inode : held.cookie === cookie;
 }
 
 export function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {

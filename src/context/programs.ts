@@ -72,10 +72,11 @@ function nameOf(installed: InstalledProgram, path: string): string {
 
 /** Programs that run the program in their arguments: the dynamic loader called by name. */
 export function isLoader(executable: Executable): boolean {
-  return (
-    /^ld(-linux|-musl|\.so|64\.so)?[\w.-]*\.so(\.\d+)*$/.test(baseName(executable.path)) &&
-    isSystemPath(executable.path)
-  );
+  return isLoaderName(baseName(executable.path)) && isSystemPath(executable.path);
+}
+
+export function isLoaderName(name: string): boolean {
+  return /^ld(-linux|-musl|\.so|64\.so)?[\w.-]*\.so(\.\d+)*$/.test(name);
 }
 
 const UNKNOWN: ProgramClass = { shell: false, interpreter: false, relayTool: false, family: "" };

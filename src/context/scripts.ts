@@ -60,6 +60,17 @@ const GRAMMARS: Readonly<Record<string, OptionGrammar>> = {
   julia: { code: "eE", valued: "", stdin: "", longCode: ["eval"], longValued: [], file: "" },
 };
 
+/**
+ * The short options of a family for who reads argv letter by letter and knows no more of the grammar: those that bring
+ * code, and those whose value is no operand. A script named by an option is left to count as the operand that it is.
+ */
+export function optionLetters(family: string): { readonly code: string; readonly valued: string } {
+  const grammar = GRAMMARS[family];
+  if (grammar === undefined) return { code: "", valued: "" };
+  // `-MIO::Socket`: the rest of the word is a value, and its letters are no options.
+  return { code: grammar.code, valued: family === "perl" ? `${grammar.valued}Mm` : grammar.valued };
+}
+
 /** perl and ruby words whose letters after the first are a value (`-MIO::Socket`, `-rsocket`), not more options. */
 const GLUED_VALUE = /^-[MmIrCFdT]./;
 

@@ -20,6 +20,27 @@ export function inNetwork(address: string, network: string): boolean {
   return left.value >> shift === right.value >> shift;
 }
 
+/**
+ * A network as the kernel compares it: IPv4 in the first four bytes, the rest zero. Undefined for what is neither an
+ * address nor a network.
+ */
+export function networkBytes(
+  network: string,
+): { readonly family: 4 | 6; readonly prefixBits: number; readonly address: Uint8Array } | undefined {
+  const slash = network.indexOf("/");
+  const text = slash === -1 ? network : network.slice(0, slash);
+  const parsed = parseAddress(text);
+  if (parsed === undefined) return undefined;
+  const suffix = slash === -1 ? String(text.includes(":") && parsed.bits === 32 ? 128 : parsed.bits) : network.slice(slash + 1);
+  if (!/^\d{1,3}$/.test(suffix)) return undefined;
+  const prefixBits = Number(suffix) - (parsed.bits === 32 && text.includes(":") ? 96 : 0);
+  if (prefixBits < 0 || prefixBits > parsed.bits) return undefined;
+  const address = new Uint8Array(16);
+  const bytes = parsed.bits / 8;
+  for (let at = 0; at < bytes; at++) address[at] = Number((parsed.value >> BigInt(8 * (bytes - 1 - at))) & 0xffn);
+  return { family: parsed.bits === 32 ? 4 : 6, prefixBits, address };
+}
+
 export type Scope = "public" | "private" | "loopback" | "link-local" | "multicast" | "reserved";
 
 /** Who can be at an address. What is no address, and what nobody can be at, is `reserved`. */

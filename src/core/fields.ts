@@ -96,6 +96,21 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "shell.holder_waits", type: "string" },
   { name: "shell.is_shell", type: "boolean" },
   { name: "shell.foreign_program", type: "boolean" },
+  // Only where the incoming bytes of the connection are withheld while somebody looks.
+  { name: "shell.held", type: "boolean" },
+  { name: "shell.connection_age_ms", type: "integer" },
+  { name: "shell.younger_than_connection", type: "boolean" },
+  { name: "shell.sent_nothing", type: "boolean" },
+  // What the kernel sensor stopped or would have. `verdict` is the rule it applied, `shape` how it recognised it.
+  { name: "kernel.verdict", type: "string" },
+  { name: "kernel.shape", type: "string" },
+  // exec, connect, receive, send, held.
+  { name: "kernel.stage", type: "string" },
+  // killed, refused, dropped, rehearsed.
+  { name: "kernel.action", type: "string" },
+  { name: "kernel.generation", type: "integer" },
+  // Equal ones in one look: a retry loop.
+  { name: "kernel.times", type: "integer" },
   { name: "process.hints", type: "strings" },
   { name: "process.hash.sha256", type: "string" },
   { name: "process.package.name", type: "string" },

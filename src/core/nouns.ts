@@ -46,7 +46,25 @@ export interface Subject {
   readonly certain?: true;
   /** Sockets that carry the behaviour; destroyed after the kill, or alone by `disconnect`. */
   readonly sockets: readonly SocketRef[];
+  /** The kernel acted on it in the very moment, by the policy it was given. */
+  readonly stopped?: KernelStop;
 }
+
+/** What the kernel did before anybody here could decide. The policy of `generation` is the recorded intent. */
+export interface KernelStop {
+  readonly action: KernelAction;
+  readonly stage: KernelStage;
+  readonly generation: number;
+  readonly process: ProcessRef;
+  /** Who started the process, and may start the next. */
+  readonly parent?: ProcessRef;
+  /** The process is dead when we hear of it: this is all that is known of it. */
+  readonly evidence?: ProcessEvidence;
+}
+
+/** `rehearsed`: it only says what it would have done. `dropped`: bytes were not let through, the process lives. */
+export type KernelAction = "killed" | "rehearsed" | "refused" | "dropped";
+export type KernelStage = "exec" | "connect" | "receive" | "send" | "held";
 
 export interface SocketRef {
   readonly inode: number;
@@ -149,6 +167,10 @@ export interface ActionPlan {
   readonly sockets: readonly SocketRef[];
   /** Part of the behaviour but left alone, with the reason. */
   readonly spared: readonly { readonly process: ProcessRef; readonly reason: string }[];
+  /** Done already, in the kernel; the rest of the plan follows it. */
+  readonly stopped?: KernelStop;
+  /** The bytes of the connection were withheld from the moment it was opened until this decision. */
+  readonly held?: true;
 }
 
 /** What became of an action. */

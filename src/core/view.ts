@@ -1,6 +1,7 @@
 /** What detection and decision may ask about the host: the last sweep, in memory, immutable. Built by context/. */
 import type { Descriptor, Process } from "./process.ts";
 import type { InternetSocket, UnixSocket } from "./socket.ts";
+import type { HeldConnection } from "./sweep.ts";
 
 export interface Holder {
   readonly process: Process;
@@ -68,6 +69,8 @@ export interface HostView {
   /** All of them, directions settled; those that no process owns (inode 0: half open, closing) are in `ownerlessSockets`. */
   internetSockets(): Iterable<InternetSocket>;
   readonly ownerlessSockets: readonly InternetSocket[];
+  /** Present where its incoming bytes are withheld while we look. */
+  heldOf(socket: InternetSocket): HeldConnection | undefined;
   unixSocket(inode: number): UnixSocket | undefined;
   /** The listening socket that a connection was accepted on, where it still exists or was seen before, with its holders. */
   listenersFor(socket: InternetSocket): readonly Process[];

@@ -20,6 +20,7 @@ import type { Eyes } from "./eyes.ts";
 import { allDetectors, hostContext } from "./head.ts";
 import type { Orders } from "./orders.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { createKernel, type Kernel } from "./kernel.ts";
 import type { LiveSite } from "./site.ts";
 import { createSupervisor, type ScannerSettings, type Supervisor } from "./supervisor.ts";
 import { hands, tellerOf } from "./voices.ts";
@@ -35,6 +36,8 @@ export interface GuardParts {
   readonly degradations: Degradations;
   readonly announce: Announcer;
   readonly crashGuard: CrashGuard;
+  /** To the kernel sensor; false where there is none. */
+  readonly sendToSensor?: (frame: Uint8Array) => boolean;
   /** Runs before each sweep is judged, while no action is under way. */
   readonly beforeJudging: () => Promise<void>;
 }
@@ -44,6 +47,7 @@ export interface Guard {
   readonly pipeline: Pipeline;
   readonly supervisor: Supervisor;
   readonly budget: KillBudget;
+  readonly kernel: Kernel;
   /** New ones, without memory. */
   readonly detectors: () => readonly Detector[];
 }
@@ -61,10 +65,23 @@ export function createGuard(parts: GuardParts): Guard {
   });
   const budget = createKillBudget();
   const detectors = () => allDetectors(site).map((detector) => guardDetector(detector, crashGuard));
+  const kernel = createKernel({
+    clock,
+    users: parts.users,
+    orders,
+    context,
+    pools: site.poolNetworks,
+    lastView: () => pipeline.last()?.view,
+    sweepSoon: () => supervisor.sweepSoon(),
+    listenSoon: () => supervisor.listenSoon(),
+    send: parts.sendToSensor ?? (() => false),
+    onFault: degradations.note,
+  });
   const pipeline = createPipeline({
     clock,
     context,
-    changes: createChangeWriter(),
+    changes: createChangeWriter(kernel),
+    stops: kernel.stops,
     detectors: detectors(),
     follows: (event) => fileIndicatorDrafts(event, site.indicators()),
     engine: orders.engine,
@@ -80,16 +97,19 @@ export function createGuard(parts: GuardParts): Guard {
     processes: guardScanner(eyes.processes, crashGuard),
     network: guardScanner(eyes.network, crashGuard),
     others: eyes.others.map((scanner) => guardScanner(scanner, crashGuard)),
-    takeWaiting: eyes.takeWaiting,
+    takeWaiting: () => [...eyes.takeWaiting(), ...kernel.takeEvents()],
+    held: kernel.held,
     settings: (name) => settingsOf(name, orders, crashGuard),
     judge: async (swept) => {
       orders.refresh();
       await parts.beforeJudging();
-      await pipeline.run(swept);
+      const run = await pipeline.run(swept);
+      const isWhole = swept.processes !== undefined && swept.sockets !== undefined;
+      kernel.judged(run, pipeline.last()?.sockets ?? [], isWhole);
     },
     onFault: degradations.note,
   });
-  return { context, pipeline, supervisor, budget, detectors };
+  return { context, pipeline, supervisor, budget, kernel, detectors };
 }
 
 function settingsOf(name: ScannerName, orders: Orders, crashGuard: CrashGuard): ScannerSettings {

@@ -35,6 +35,8 @@ export interface Orders {
   rules(): LoadedRules;
   engine(): Engine;
   policy(): Policy;
+  /** As `policy` will be at the next sweep: for who must not wait for it. */
+  fresh(): Policy;
   /** Without regard to a pause. */
   mode(): Mode;
   /** For people: `enforce`, `monitor`, `monitor (paused)`. */
@@ -71,6 +73,7 @@ export function createOrders(parts: OrdersParts): Orders {
     rules: () => rules,
     engine: () => engine,
     policy: () => policy,
+    fresh: compile,
     mode,
     modeText: () => (mode() === "enforce" && pauses.current() !== undefined ? "monitor (paused)" : mode()),
     retention: () => {

@@ -60,7 +60,6 @@ function setUp(options: Options = {}) {
         looks.push(clock.monotonicMs());
         return hostFixture(host).view;
       },
-      relearn: () => undefined,
     },
     changes: createChangeWriter(),
     detectors: options.detectors ?? [wiredShellDetector],

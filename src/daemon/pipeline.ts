@@ -27,8 +27,10 @@ const CROWD = 2_000;
 
 export interface PipelineParts {
   readonly clock: Clock;
-  readonly context: Context;
+  readonly context: Pick<Context, "update">;
   readonly changes: ChangeWriter;
+  /** What the kernel stopped since the last sweep, told in the terms of the host as it is now. */
+  readonly stops?: (view: HostView) => readonly EventDraft[];
   readonly detectors: readonly Detector[];
   /** What follows from one event alone. */
   readonly follows: (event: EventDraft) => readonly EventDraft[];
@@ -74,9 +76,21 @@ export interface LastSweep {
   readonly sockets: readonly InternetSocket[];
 }
 
+/** What one sweep led to. */
+export interface Run {
+  readonly view: HostView;
+  /** Kills and disconnects, done. */
+  readonly acted: readonly Acted[];
+}
+
+export interface Acted {
+  readonly decision: Extract<Decision, { do: "kill" | "disconnect" }>;
+  readonly outcome: Outcome;
+}
+
 export interface Pipeline {
   /** Judges what was swept and acts on it. Resolves when every action is settled. */
-  run(swept: Swept): Promise<HostView>;
+  run(swept: Swept): Promise<Run>;
   readonly counts: PipelineCounts;
   last(): LastSweep | undefined;
 }
@@ -89,18 +103,19 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   let last: LastSweep | undefined;
   return { run, counts, last: () => last };
 
-  async function run(swept: Swept): Promise<HostView> {
-    const view = await look(swept);
+  async function run(swept: Swept): Promise<Run> {
+    const acted: Acted[] = [];
+    const view = await look(swept, acted);
     let passes = 0;
     for (const happened of inBatches(withFollowers(swept.events ?? [], parts.follows))) {
-      await pass(view, happened, []);
+      await pass(view, happened, [], acted);
       if (++passes % PASSES_BEFORE_BREATH === 0) parts.breathe();
     }
-    return view;
+    return { view, acted };
   }
 
   /** Where neither processes nor sockets were looked at the last view stands, and was judged already. */
-  async function look(swept: Swept): Promise<HostView> {
+  async function look(swept: Swept, acted: Acted[]): Promise<HostView> {
     if (swept.processes === undefined && swept.sockets === undefined && last !== undefined) return last.view;
     lastSockets = swept.sockets?.internet ?? lastSockets;
     const isCrowd = (swept.processes?.processes.length ?? 0) >= CROWD;
@@ -108,18 +123,28 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const view = await context.update(swept);
     if (isCrowd) parts.breathe();
     last = { view, sockets: lastSockets };
-    // Behaviour first: what must be stopped does not wait until a thousand new processes were looked at one by one.
-    await pass(view, [], parts.detectors);
+    // What the kernel stopped comes first: the rest of it still runs.
+    const stops = parts.stops?.(view) ?? [];
+    if (stops.length > 0) await pass(view, stops, [], acted);
+    // Behaviour next: what must be stopped does not wait until a thousand new processes were looked at one by one.
+    const isUrgent = swept.urgent === true;
+    await pass(view, [], isUrgent ? parts.detectors.filter(({ urgent }) => urgent === true) : parts.detectors, acted);
+    if (isUrgent) return view;
     let passes = 0;
     for (const changes of inBatches(parts.changes.changes(view, lastSockets))) {
-      await pass(view, changes, []);
+      await pass(view, changes, [], acted);
       if (++passes % PASSES_BEFORE_BREATH === 0) parts.breathe();
     }
     return view;
   }
 
   /** Judges a part of what was seen, acts, records. */
-  async function pass(view: HostView, changes: readonly EventDraft[], detectors: readonly Detector[]): Promise<void> {
+  async function pass(
+    view: HostView,
+    changes: readonly EventDraft[],
+    detectors: readonly Detector[],
+    acted: Acted[],
+  ): Promise<void> {
     const atMs = clock.nowMs();
     const { events, judged } = judge({
       view,
@@ -138,16 +163,16 @@ export function createPipeline(parts: PipelineParts): Pipeline {
         ),
     });
     counts.events += events.length;
-    const fresh = judged.filter((one) => standing.isNews(one, atMs));
+    const fresh = judged.filter((one) => standing.isNews(one, atMs) && !isDone(one, acted));
     // What must be stopped comes first; writing and telling can wait these milliseconds.
-    await actOnAll(fresh.filter(acts));
+    acted.push(...(await actOnAll(fresh.filter(acts))));
     for (const one of fresh) if (!acts(one)) recordOnly(one);
     store.appendEvents(standing.freshEvents(events, atMs));
   }
 
   /** Side by side, so that one process that is slow to die delays nobody; one after the other where two share a process. */
-  async function actOnAll(wanted: readonly Judged[]): Promise<void> {
-    const claims = new Map<string, Promise<void>>();
+  async function actOnAll(wanted: readonly Judged[]): Promise<readonly Acted[]> {
+    const claims = new Map<string, Promise<readonly Acted[]>>();
     const actions = wanted.map((one) => {
       const keys = "plan" in one.decision ? one.decision.plan.kill.map(processKey) : [];
       const earlier = keys.flatMap((key) => claims.get(key) ?? []);
@@ -155,11 +180,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       for (const key of keys) claims.set(key, action);
       return action;
     });
-    await Promise.all(actions);
+    return (await Promise.all(actions)).flat();
   }
 
   /** Never rejects: whatever goes wrong with one action, the others come to their turn. */
-  async function act({ finding, decision }: Judged): Promise<void> {
+  async function act({ finding, decision }: Judged): Promise<readonly Acted[]> {
     const intended = store.intend(decision);
     // No place on disk takes the intent: it is told before the hand moves, and nothing waits for the disk.
     if (!intended.ok) tell.unrecorded(decision, intended.fault);
@@ -169,6 +194,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     count(counts, finding, decision, outcome);
     const became = outcome === undefined ? {} : { outcome };
     tell.judged({ finding, decision, alertId: folded.alertId, count: folded.count, ...became });
+    const isAction = decision.do === "kill" || decision.do === "disconnect";
+    return isAction && outcome !== undefined ? [{ decision, outcome }] : [];
   }
 
   async function carryOut(decision: Decision): Promise<Outcome | undefined> {
@@ -224,6 +251,15 @@ function* inBatches(drafts: Iterable<EventDraft>): Generator<readonly EventDraft
     batch = [];
   }
   if (batch.length > 0) yield batch;
+}
+
+/** The detectors see the host as it was when it was looked at: what the kernel's stop already led to is no second deed. */
+function isDone({ finding, decision }: Judged, acted: readonly Acted[]): boolean {
+  if (decision.do !== "kill" || decision.plan.stopped !== undefined) return false;
+  const gone = acted
+    .filter((earlier) => earlier.decision.plan.stopped !== undefined && earlier.decision.rule.id === finding.rule.id)
+    .flatMap(({ outcome }) => outcome.killed.map(processKey));
+  return gone.length > 0 && decision.plan.kill.every((ref) => gone.includes(processKey(ref)));
 }
 
 function acts({ decision }: Judged): boolean {

@@ -29,6 +29,8 @@ export interface Site {
 export interface LiveSite extends Site {
   /** TRUSTED_SYSTEM_PROCESSES and what DISTRO_SPECIFIC_ALLOWANCES adds on this host. */
   trustedProcesses(): readonly string[];
+  /** Addresses and networks of MINING_POOLS, its host names as they resolve now. */
+  poolNetworks(): readonly string[];
   /** Looks whether names, lists and consensus are to be read anew; call it about once a second. */
   refresh(): void;
   /** Resolves when the lists of INDICATORS were read once. */
@@ -73,6 +75,10 @@ export function createSite({ config, onFault }: SiteParts): LiveSite {
       poolsOfConfig();
       return pools;
     },
+    poolNetworks: () => [
+      ...config().MINING_POOLS.filter((pool) => !poolNames([pool]).includes(pool.toLowerCase())),
+      ...[...resolver.resolved().values()].flat(),
+    ],
     processes: perConfig(config, compileProcessLists),
     network: perConfig(config, compileNetworkLists),
     indicators: lists.current,

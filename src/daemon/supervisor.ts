@@ -7,12 +7,16 @@ import type { Clock } from "../core/clock.ts";
 import type { ScannerName, ScannerStatus } from "../core/control.ts";
 import type { EventDraft } from "../core/nouns.ts";
 import { messageOf } from "../core/result.ts";
-import type { ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
+import type { HeldConnection, ProcessesSeen, SocketsSeen, Swept } from "../core/sweep.ts";
 import type { Scanner } from "../sources/scanner.ts";
 
 const COSTS_KEPT = 100;
 const FAILURES_IN_A_ROW_MAX = 5;
 const REST_MS = 60_000;
+const URGENT_WINDOW_MS = 1_000;
+const URGENT_SHARE = 0.4;
+const URGENT_REST_MS_MAX = 100;
+const URGENT_COSTS_MAX = 1_000;
 /** At the latest after this the settings are looked at again, and whoever watches us sees that we live. */
 const ROUND_EVERY_MS_MAX = 1_000;
 
@@ -24,6 +28,8 @@ export interface SupervisorParts {
   readonly others: readonly Scanner<void, readonly EventDraft[]>[];
   /** What sources that are no scanners have left since the last sweep. */
   readonly takeWaiting: () => readonly EventDraft[];
+  /** Connections whose bytes are withheld while we look. */
+  readonly held?: () => readonly HeldConnection[];
   /** As configured now. */
   readonly settings: (name: ScannerName) => ScannerSettings;
   readonly judge: (swept: Swept) => Promise<void>;
@@ -45,9 +51,23 @@ export interface Supervisor {
   round(): Promise<number>;
   /** Resolves after a whole sweep that began after this call. */
   sweepNow(): Promise<void>;
+  /**
+   * Processes and sockets alone, as soon as the sweep under way is over; resolves when that was judged. Whoever asks
+   * meanwhile shares it. What is due comes along, so that a storm of such requests puts no regular sweep off.
+   */
+  sweepSoon(): Promise<void>;
+  /** Judges what waits, without a look at the host unless one is due. */
+  listenSoon(): Promise<void>;
+  urgentSweeps(): UrgentSweeps;
   status(): readonly ScannerStatus[];
   /** When a round last began or ended, on the monotonic clock. Older than a few seconds: something hangs. */
   lastRoundMonotonicMs(): number;
+}
+
+export interface UrgentSweeps {
+  readonly count: number;
+  readonly lastTookMs: number;
+  readonly medianTookMs: number;
 }
 
 interface Run {
@@ -71,6 +91,10 @@ interface State {
   readonly runs: readonly Run[];
   members: ProcessesSeen["processes"];
   busy: Promise<void> | undefined;
+  /** Wanted and not yet begun. */
+  soon: Promise<void> | undefined;
+  urgentCosts: readonly { readonly endedMs: number; readonly tookMs: number }[];
+  urgentCount: number;
   stopped: boolean;
   timer: Timer | undefined;
   lastRoundMs: number;
@@ -82,6 +106,9 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     runs: [parts.processes, parts.network, ...parts.others].map(({ name }) => newRun(name)),
     members: [],
     busy: undefined,
+    soon: undefined,
+    urgentCosts: [],
+    urgentCount: 0,
     stopped: false,
     timer: undefined,
     lastRoundMs: parts.clock.monotonicMs(),
@@ -91,6 +118,13 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     stop: () => stop(state),
     round: () => round(state),
     sweepNow: () => sweepNow(state),
+    sweepSoon: () => sweepSoon(state),
+    listenSoon: () => listenSoon(state),
+    urgentSweeps: () => ({
+      count: state.urgentCount,
+      lastTookMs: state.urgentCosts.at(-1)?.tookMs ?? 0,
+      medianTookMs: median(state.urgentCosts.map(({ tookMs }) => tookMs)),
+    }),
     status: () => state.runs.map((run) => statusOf(state, run)),
     lastRoundMonotonicMs: () => state.lastRoundMs,
   };
@@ -102,7 +136,8 @@ function schedule(state: State, waitMs: number): void {
 }
 
 async function round(state: State): Promise<number> {
-  if (state.busy === undefined) await sweep(state, false);
+  if (state.busy === undefined) await sweep(state, "due");
+  else await state.busy;
   const nowMs = state.parts.clock.monotonicMs();
   const nextMs = Math.min(...state.runs.map((run) => dueAtMs(state, run)));
   return Math.min(ROUND_EVERY_MS_MAX, Math.max(0, nextMs - nowMs));
@@ -110,7 +145,35 @@ async function round(state: State): Promise<number> {
 
 async function sweepNow(state: State): Promise<void> {
   while (state.busy !== undefined) await state.busy;
-  await sweep(state, true);
+  await sweep(state, "all");
+}
+
+function sweepSoon(state: State): Promise<void> {
+  state.soon ??= beginUrgent(state);
+  return state.soon;
+}
+
+async function beginUrgent(state: State): Promise<void> {
+  // Whoever asks in the same turn of the event loop shares it.
+  await Promise.resolve();
+  const restMs = urgentRestMs(state);
+  if (restMs > 0) await Bun.sleep(restMs);
+  while (state.busy !== undefined) await state.busy;
+  state.soon = undefined;
+  if (!state.stopped) await sweep(state, "urgent");
+}
+
+/** Looks out of turn may take this share of the thread; beyond it they are spaced out. */
+function urgentRestMs(state: State): number {
+  const sinceMs = state.parts.clock.monotonicMs() - URGENT_WINDOW_MS;
+  const recent = state.urgentCosts.filter((cost) => cost.endedMs >= sinceMs);
+  const spentMs = recent.reduce((sum, cost) => sum + cost.tookMs, 0);
+  return spentMs < URGENT_WINDOW_MS * URGENT_SHARE ? 0 : Math.min(URGENT_REST_MS_MAX, 2 * (recent.at(-1)?.tookMs ?? 0));
+}
+
+async function listenSoon(state: State): Promise<void> {
+  while (state.busy !== undefined) await state.busy;
+  if (!state.stopped) await sweep(state, "due");
 }
 
 async function stop(state: State): Promise<void> {
@@ -119,33 +182,45 @@ async function stop(state: State): Promise<void> {
   while (state.busy !== undefined) await state.busy;
 }
 
-function sweep(state: State, everything: boolean): Promise<void> {
+/** `due`: what its interval says. `urgent`: processes and sockets as well. `all`: everything. */
+type Which = "due" | "urgent" | "all";
+
+function sweep(state: State, which: Which): Promise<void> {
   state.lastRoundMs = state.parts.clock.monotonicMs();
-  state.busy = sweepOnce(state, everything).finally(() => {
+  state.busy = sweepOnce(state, which).finally(() => {
     state.busy = undefined;
     state.lastRoundMs = state.parts.clock.monotonicMs();
   });
   return state.busy;
 }
 
-async function sweepOnce(state: State, everything: boolean): Promise<void> {
+async function sweepOnce(state: State, which: Which): Promise<void> {
   const { parts } = state;
   const startedMs = parts.clock.monotonicMs();
-  const processes = scan(state, parts.processes, undefined, everything);
+  const isOutOfTurn = which === "urgent" && ![parts.processes, parts.network].some(({ name }) => isDue(state, name));
+  const processes = scan(state, parts.processes, undefined, which);
   if (processes !== undefined) state.members = processes.processes;
-  const sockets = scan(state, parts.network, state.members, everything);
+  const sockets = scan(state, parts.network, state.members, which);
+  const forOthers = which === "all" ? "all" : "due";
   const events = [
-    ...parts.others.flatMap((scanner) => scan(state, scanner, undefined, everything) ?? []),
+    ...parts.others.flatMap((scanner) => scan(state, scanner, undefined, forOthers) ?? []),
     ...parts.takeWaiting(),
   ];
+  const held = parts.held?.() ?? [];
   if (processes !== undefined || sockets !== undefined || events.length > 0) {
     await judge(state, {
+      ...(held.length === 0 ? {} : { held }),
+      ...(isOutOfTurn ? { urgent: true } : {}),
       ...(processes === undefined ? {} : { processes }),
       ...(sockets === undefined ? {} : { sockets }),
       ...(events.length === 0 ? {} : { events }),
     });
   }
-  tellOverruns(state, startedMs);
+  if (isOutOfTurn) {
+    const endedMs = parts.clock.monotonicMs();
+    state.urgentCount++;
+    state.urgentCosts = [...state.urgentCosts.slice(1 - URGENT_COSTS_MAX), { endedMs, tookMs: endedMs - startedMs }];
+  } else tellOverruns(state, startedMs);
 }
 
 async function judge(state: State, swept: Swept): Promise<void> {
@@ -187,17 +262,21 @@ function scan<Input, Seen>(
   state: State,
   scanner: Scanner<Input, Seen>,
   input: Input,
-  everything: boolean,
+  which: Which,
 ): Seen | undefined {
   const { clock, settings, onFault } = state.parts;
   const run = runOf(state, scanner.name);
   const nowMs = clock.monotonicMs();
   const { enabled, intervalMs } = settings(run.name);
-  if (!enabled || (!everything && nowMs < dueAtMs(state, run))) return undefined;
-  // Planned from the plan, not from now, so that scans do not drift; after an overrun or a rest from now.
-  const fromPlan = everything || run.lastAtMs === undefined ? nowMs : run.plannedAtMs;
-  run.plannedAtMs = Math.max(fromPlan + intervalMs, nowMs);
-  run.lastAtMs = nowMs;
+  const isDue = nowMs >= dueAtMs(state, run);
+  if (!enabled || (which === "due" && !isDue) || (which === "urgent" && nowMs < run.restsUntilMs)) return undefined;
+  // A look out of turn leaves the plan as it is: what needs time between two sweeps gets it.
+  if (isDue || which === "all") {
+    // Planned from the plan, not from now, so that scans do not drift; after an overrun or a rest from now.
+    const fromPlan = which === "all" || run.lastAtMs === undefined ? nowMs : run.plannedAtMs;
+    run.plannedAtMs = Math.max(fromPlan + intervalMs, nowMs);
+    run.lastAtMs = nowMs;
+  }
   try {
     const result = scanner.scan(input);
     run.scans++;
@@ -213,6 +292,10 @@ function scan<Input, Seen>(
     failed(state, run, thrown, nowMs);
     return undefined;
   }
+}
+
+function isDue(state: State, name: ScannerName): boolean {
+  return state.parts.clock.monotonicMs() >= dueAtMs(state, runOf(state, name));
 }
 
 function failed(state: State, run: Run, thrown: unknown, nowMs: number): void {

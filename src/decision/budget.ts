@@ -7,6 +7,7 @@
 const WINDOW_MS = 60_000;
 const LOWERED_MS = 300_000;
 const PAIRS_MAX = 1_000;
+const NOTED_MAX = 1_000;
 
 export interface Incident {
   readonly rule: string;
@@ -30,11 +31,14 @@ export interface KillBudget {
    * `spent`: nothing is left, this pair is lowered to monitor for now.
    */
   spend(incident: Incident, limit: number, nowMs: number): "counted" | "repeat" | "spent";
+  /** What the kernel did is no work of ours and costs nothing; true where it repeats what was stopped within a minute. */
+  note(incident: Incident, nowMs: number): boolean;
   states(limit: number, nowMs: number): readonly BudgetState[];
 }
 
 interface Spent {
   readonly atMs: number;
+  readonly free?: true;
   readonly lineage: string;
   readonly peer: string;
 }
@@ -48,23 +52,35 @@ interface Pair {
 
 export function createKillBudget(): KillBudget {
   const pairs = new Map<string, Pair>();
-  return { spend, states };
+  return { spend, note, states };
 
   function spend(incident: Incident, limit: number, nowMs: number): "counted" | "repeat" | "spent" {
     const pair = pairOf(incident);
-    pair.spent = pair.spent.filter((spent) => nowMs - spent.atMs < WINDOW_MS);
     const peer = peerNetwork(incident.peer);
-    const repeats = pair.spent.some(
-      (spent) => spent.lineage === incident.lineage || (peer !== "" && spent.peer === peer),
-    );
-    if (repeats) return "repeat";
+    if (repeats(pair, incident, peer, nowMs)) return "repeat";
     if (nowMs < pair.loweredUntilMs) return "spent";
-    if (pair.spent.length >= limit) {
+    if (usedOf(pair) >= limit) {
       pair.loweredUntilMs = nowMs + LOWERED_MS;
       return "spent";
     }
     pair.spent = [...pair.spent, { atMs: nowMs, lineage: incident.lineage, peer }];
     return "counted";
+  }
+
+  function note(incident: Incident, nowMs: number): boolean {
+    const pair = pairOf(incident);
+    const peer = peerNetwork(incident.peer);
+    if (repeats(pair, incident, peer, nowMs)) return true;
+    pair.spent = [
+      ...pair.spent.slice(1 - NOTED_MAX),
+      { atMs: nowMs, lineage: incident.lineage, peer, free: true as const },
+    ];
+    return false;
+  }
+
+  function repeats(pair: Pair, incident: Incident, peer: string, nowMs: number): boolean {
+    pair.spent = pair.spent.filter((spent) => nowMs - spent.atMs < WINDOW_MS);
+    return pair.spent.some((spent) => spent.lineage === incident.lineage || (peer !== "" && spent.peer === peer));
   }
 
   function pairOf(incident: Incident): Pair {
@@ -82,11 +98,15 @@ export function createKillBudget(): KillBudget {
 
   function states(limit: number, nowMs: number): readonly BudgetState[] {
     return [...pairs.values()].map(({ rule, executable, spent, loweredUntilMs }) => {
-      const used = spent.filter((entry) => nowMs - entry.atMs < WINDOW_MS).length;
+      const used = spent.filter((entry) => entry.free !== true && nowMs - entry.atMs < WINDOW_MS).length;
       const state = { rule, executable, used, limit };
       return nowMs < loweredUntilMs ? { ...state, loweredUntilMs } : state;
     });
   }
+}
+
+function usedOf(pair: Pair): number {
+  return pair.spent.filter((spent) => spent.free !== true).length;
 }
 
 /** One attacker has many addresses of one network for nothing: /24 of IPv4, /64 of IPv6, all of loopback. */

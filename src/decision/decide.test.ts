@@ -488,12 +488,13 @@ function listeningBudget(asked: Incident[]): KillBudget {
       asked.push(incident);
       return "counted";
     },
+    note: () => false,
     states: () => [],
   };
 }
 
 function spentBudget(says: "counted" | "repeat" | "spent"): KillBudget {
-  return { spend: () => says, states: () => [] };
+  return { spend: () => says, note: () => false, states: () => [] };
 }
 
 function pidsOf(decision: Extract<Decision, { plan: unknown }>): number[] {

@@ -3,7 +3,7 @@
  * In this order, each step leaving its reason. Pure but for the budget it is handed.
  */
 import { exceptionFacts, matchesException } from "../core/exception.ts";
-import type { ActionPlan, Decision, DecisionBase, Finding, ResponseKind, SocketRef } from "../core/nouns.ts";
+import type { ActionPlan, Decision, DecisionBase, Finding, KernelStop, ResponseKind, SocketRef } from "../core/nouns.ts";
 import { type Process, type ProcessRef, processKey, sameProcess } from "../core/process.ts";
 import { lineageOf } from "../core/render.ts";
 import type { HostView } from "../core/view.ts";
@@ -37,19 +37,27 @@ export function decide(
   const common = { ...base, findingId: finding.id, rule: finding.rule, by: "policy", reasons };
   const response = responseOf(finding, policy, reasons);
   const pardon = pardonFor(finding, view, policy, base.atMs);
+  const stopped = finding.event.subject?.stopped;
+  if (stopped !== undefined && stopped.action !== "rehearsed")
+    return afterKernel({ finding, view, policy, budget, common, stopped, response, pardon, atMs: base.atMs });
   if (pardon !== undefined) {
     reasons.push(pardon);
     return { ...common, do: "record", pardoned: true };
   }
   if (response === "off" || response === "alert") return { ...common, do: "record" };
   const asked = response === "disconnect" ? "disconnect" : "kill";
-  const plan = makePlan(finding, view, policy, asked);
+  const plan = {
+    ...makePlan(finding, view, policy, asked),
+    ...(stopped === undefined ? {} : { stopped }),
+    ...(finding.event.fields["shell.held"] === true ? { held: true as const } : {}),
+  };
   for (const spared of plan.spared) reasons.push(`spares pid ${spared.process.pid}: ${spared.reason}`);
-  if (plan.kill.length === 0 && plan.sockets.length === 0) {
+  // What the kernel only rehearsed may have ended by itself since: it would have been killed all the same.
+  if (plan.kill.length === 0 && plan.sockets.length === 0 && stopped === undefined) {
     reasons.push("nothing is left that may be touched");
     return { ...common, do: "refuse" };
   }
-  const would = plan.kill.length > 0 ? "kill" : "disconnect";
+  const would = plan.kill.length > 0 || stopped !== undefined ? "kill" : "disconnect";
   const calm = rehearsalReason(response, policy, base.atMs);
   if (calm !== undefined) {
     reasons.push(calm);
@@ -73,6 +81,39 @@ export function decide(
   }
 }
 
+/** The deed of the kernel stands, whatever was changed since; what is left of the behaviour follows the orders of now. */
+function afterKernel(of: {
+  readonly finding: Finding;
+  readonly view: HostView;
+  readonly policy: Policy;
+  readonly budget: KillBudget;
+  readonly common: DecisionBase & { readonly reasons: string[] };
+  readonly stopped: KernelStop;
+  readonly response: ResponseKind;
+  readonly pardon: string | undefined;
+  readonly atMs: number;
+}): Decision {
+  const { finding, view, policy, common, stopped } = of;
+  const { reasons } = common;
+  reasons.push(
+    `the kernel ${stopped.action} it at ${stopped.stage}, by the policy of generation ${stopped.generation}`,
+  );
+  const calm =
+    of.pardon ??
+    (of.response === "kill" ? rehearsalReason(of.response, policy, of.atMs) : "RULES asks for no kill any more");
+  const repeats = of.budget.note(incidentOf(finding, view), of.atMs);
+  if (calm !== undefined) {
+    reasons.push(`what is left of it is not touched: ${calm}`);
+    const plan = { kill: [], sockets: [], spared: [], stopped };
+    return { ...common, do: stopped.action === "killed" ? "kill" : "disconnect", plan };
+  }
+  const plan = { ...makePlan(finding, view, policy, "kill"), stopped };
+  for (const spared of plan.spared) reasons.push(`spares pid ${spared.process.pid}: ${spared.reason}`);
+  // A refused connection to a pool names no actor: trying is no proof, and neither is trying again.
+  if (stopped.action !== "killed" && plan.kill.length === 0) return { ...common, do: "disconnect", plan };
+  return { ...common, do: "kill", plan: repeats ? withSpawners(plan, finding, view, policy, reasons) : plan };
+}
+
 /**
  * A lineage that comes back after a kill is a retry loop: the inline code above it that starts it again goes too.
  * Never a program or script from a file, never an interactive shell.
@@ -84,10 +125,8 @@ function withSpawners(
   policy: Policy,
   reasons: string[],
 ): ActionPlan {
-  const process = finding.event.process === undefined ? undefined : alive(view, finding.event.process);
-  if (process === undefined) return plan;
   const spawners: ProcessRef[] = [];
-  for (const ancestor of view.ancestors(process)) {
+  for (const ancestor of ancestorsOf(view, finding)) {
     const inline = view.program(ancestor).interpreter && view.scriptOf(ancestor).kind === "inline";
     if (!inline || untouchable(view, ancestor, policy.neverTouch) !== undefined) break;
     spawners.push(ancestor.ref);
@@ -99,6 +138,15 @@ function withSpawners(
     kill: [...spawners, ...plan.kill],
     aloneWithoutTree: [...spawners, ...(plan.aloneWithoutTree ?? [])],
   };
+}
+
+/** Of a process that the kernel stopped only its parent is left to ask. */
+function ancestorsOf(view: HostView, { event }: Finding): readonly Process[] {
+  const process = event.process === undefined ? undefined : alive(view, event.process);
+  if (process !== undefined) return view.ancestors(process);
+  const parentRef = event.subject?.stopped?.parent;
+  const parent = parentRef === undefined ? undefined : alive(view, parentRef);
+  return parent === undefined ? [] : [parent, ...view.ancestors(parent)];
 }
 
 /** What the rule asks for after RULES had its say. */
@@ -226,7 +274,7 @@ function incidentOf(
       executable === undefined
         ? String(fields["process.executable"] ?? "")
         : `${executable.path} (${executable.device}:${executable.inode})`,
-    lineage: process === undefined ? finding.foldKey : incidentLineage(view, process),
+    lineage: process === undefined ? lineageOfTheGone(finding) : incidentLineage(view, process),
     peer: String(fields["peer.ip"] ?? ""),
   };
 }
@@ -234,6 +282,14 @@ function incidentOf(
 /** An ordinary account is one lineage however many sessions it opens; root's incidents are told apart by unit. */
 function incidentLineage(view: HostView, process: Process): string {
   return process.uid === 0 ? lineageOf(view, process) : `uid ${process.uid}`;
+}
+
+/** The same words as for the living, so that a retry loop is one lineage whether its last round was seen alive or not. */
+function lineageOfTheGone({ event, foldKey }: Finding): string {
+  const lineage = event.fields["process.lineage"];
+  const uid = event.fields["process.real_user.id"];
+  if (event.subject?.stopped === undefined || typeof lineage !== "string") return foldKey;
+  return typeof uid === "number" && uid !== 0 ? `uid ${uid}` : lineage;
 }
 
 function alive(view: HostView, ref: ProcessRef): Process | undefined {

@@ -45,6 +45,7 @@ const CONNECTION = [
   "peer.ip",
   "peer.port",
 ];
+const KERNEL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("kernel."));
 const SHELL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("shell."));
 const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
 
@@ -65,7 +66,12 @@ const OWN_SERVICE = "algo-monitor";
 export const FED: readonly FedLogSource[] = [
   fed("process_creation", undefined, ["sources/processes"], PROCESS),
   fed("network_connection", undefined, ["sources/network"], [...PROCESS, ...CONNECTION]),
-  fed("wired_shell", OWN_SERVICE, ["detection/detectors/wired_shell"], [...PROCESS, ...CONNECTION, ...SHELL]),
+  fed(
+    "wired_shell",
+    OWN_SERVICE,
+    ["detection/detectors/wired_shell", "sources/kernel_verdicts"],
+    [...PROCESS, ...CONNECTION, ...SHELL, ...KERNEL],
+  ),
   fed(
     "inline_client",
     OWN_SERVICE,
@@ -75,8 +81,8 @@ export const FED: readonly FedLogSource[] = [
   fed(
     "miner",
     OWN_SERVICE,
-    ["detection/detectors/miner"],
-    [...PROCESS, ...CONNECTION, "miner.pool", "miner.traits", "miner.confirmed"],
+    ["detection/detectors/miner", "sources/kernel_verdicts"],
+    [...PROCESS, ...CONNECTION, ...KERNEL, "miner.pool", "miner.traits", "miner.confirmed"],
   ),
   fed(
     "program_place",
@@ -107,6 +113,12 @@ export const FED: readonly FedLogSource[] = [
     OWN_SERVICE,
     ["detection/detectors/unknown_process"],
     [...PROCESS, ...IDENTITY, "unknown.origin", "unknown.fold"],
+  ),
+  fed(
+    "blocked_connection",
+    OWN_SERVICE,
+    ["sources/kernel_verdicts"],
+    [...PROCESS, ...CONNECTION, ...KERNEL],
   ),
   fed("name_pattern", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),
   fed("shell_indicator", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),

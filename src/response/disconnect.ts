@@ -39,7 +39,16 @@ export function disconnectPlan(decisionId: string, plan: ActionPlan, clock: Cloc
     killed: [],
     survived: [],
     socketsDestroyed: destroyed,
-    detail: describe(destroyed, left, plan.sockets.length),
+    detail: [
+      ...(plan.stopped === undefined
+        ? []
+        : [
+            `${plan.stopped.action} in the kernel at ${plan.stopped.stage}, policy generation ${plan.stopped.generation}`,
+          ]),
+      ...(plan.stopped !== undefined && plan.sockets.length === 0
+        ? []
+        : [describe(destroyed, left, plan.sockets.length)]),
+    ].join("; "),
     tookMs: clock.monotonicMs() - startedAtMs,
     evidence: [],
   };

@@ -4,8 +4,8 @@
  * No undo: a dead process stays dead, which is why every step before it may still stop.
  */
 import type { Clock } from "../core/clock.ts";
-import type { ActionPlan, Outcome } from "../core/nouns.ts";
-import { type ProcessRef, processKey } from "../core/process.ts";
+import type { ActionPlan, KernelStop, Outcome } from "../core/nouns.ts";
+import { type ProcessRef, processKey, sameProcess } from "../core/process.ts";
 import { childrenOf, collectEvidence } from "../host/evidence.ts";
 import { closePidfd, openPidfd, type PidHandle, processState, signal } from "../host/signals.ts";
 import { destroySockets } from "./disconnect.ts";
@@ -20,6 +20,7 @@ const TREE_MAX = 8_192;
 const EVIDENCE_MAX = 16;
 /** A message names so many processes; the outcome has them all. */
 const NAMED_MAX = 10;
+const ALREADY_GONE = "the processes were already gone";
 
 interface Refusal {
   readonly ref: ProcessRef;
@@ -38,6 +39,7 @@ export async function killPlan(decisionId: string, plan: ActionPlan, clock: Cloc
   try {
     await freezeTree(plan, tree, clock);
     const held = [...tree.held.values()];
+    const { stopped } = plan;
     const evidence = held.slice(0, EVIDENCE_MAX).flatMap(({ ref }) => collectEvidence(ref) ?? []);
     // Children first: a daemon that dies half-way leaves the processes that the intent names, and its successor finds
     // the rest of the frozen tree below them.
@@ -45,12 +47,10 @@ export async function killPlan(decisionId: string, plan: ActionPlan, clock: Cloc
       const sent = signal(handle, "SIGKILL");
       if (!sent.ok && sent.fault.kind !== "gone") tree.refused.push({ ref: handle.ref, why: sent.fault.message });
     }
-    const living = await waitForDeaths(
-      held.map(({ ref }) => ref),
-      clock,
-    );
+    const dying = distinct([...kernelKilled(stopped), ...held.map(({ ref }) => ref)]);
+    const living = await waitForDeaths(dying, clock);
     const survived = distinct([...living, ...tree.refused.map(({ ref }) => ref)]);
-    const killed = held.map(({ ref }) => ref).filter((ref) => !living.includes(ref));
+    const killed = dying.filter((ref) => !living.includes(ref));
     const sockets = destroySockets(plan.sockets);
     const verified = survived.length === 0 && sockets.left.length === 0;
     return {
@@ -61,9 +61,13 @@ export async function killPlan(decisionId: string, plan: ActionPlan, clock: Cloc
       killed,
       survived,
       socketsDestroyed: sockets.destroyed,
-      detail: describe(killed, survived, tree.refused, sockets.left),
+      detail: afterKernel(
+        stopped,
+        killed,
+        describe(withoutStopped(killed, stopped), survived, tree.refused, sockets.left),
+      ),
       tookMs: clock.monotonicMs() - startedAtMs,
-      evidence,
+      evidence: stopped?.evidence === undefined ? evidence : [stopped.evidence, ...evidence],
     };
   } finally {
     for (const handle of tree.held.values()) {
@@ -72,6 +76,22 @@ export async function killPlan(decisionId: string, plan: ActionPlan, clock: Cloc
       closePidfd(handle);
     }
   }
+}
+
+function kernelKilled(stopped: KernelStop | undefined): readonly ProcessRef[] {
+  return stopped?.action === "killed" ? [stopped.process] : [];
+}
+
+function withoutStopped(killed: readonly ProcessRef[], stopped: KernelStop | undefined): readonly ProcessRef[] {
+  return stopped === undefined ? killed : killed.filter((ref) => !sameProcess(ref, stopped.process));
+}
+
+/** The kernel's part first; ours only where there was something left for us. */
+function afterKernel(stopped: KernelStop | undefined, killed: readonly ProcessRef[], ours: string): string {
+  if (stopped === undefined) return ours;
+  const isDead = killed.some((ref) => sameProcess(ref, stopped.process));
+  const kernel = `pid ${stopped.process.pid} ${isDead ? "was killed" : "was to be killed"} in the kernel at ${stopped.stage}, policy generation ${stopped.generation}`;
+  return ours === ALREADY_GONE ? kernel : `${kernel}; then ${ours}`;
 }
 
 function resultOf(verified: boolean, killedAny: boolean): Outcome["result"] {
@@ -166,7 +186,7 @@ function describe(
 }
 
 function killedText(killed: readonly ProcessRef[], survived: readonly ProcessRef[]): string {
-  if (killed.length === 0) return survived.length === 0 ? "the processes were already gone" : "killed nothing";
+  if (killed.length === 0) return survived.length === 0 ? ALREADY_GONE : "killed nothing";
   return `killed ${killed.length === 1 ? `pid ${killed[0]?.pid}` : `${killed.length} processes`}`;
 }
 

@@ -7,6 +7,8 @@ export interface Detector {
   readonly id: string;
   /** Categories of the events it derives (logsource `service: algo-monitor`). */
   readonly emits: readonly string[];
+  /** Needs no memory of earlier sweeps and no time between them: it is asked in a look out of turn as well. */
+  readonly urgent?: true;
   /** Called once after every sweep, on the whole view. Pure but for memory the detector keeps of earlier sweeps. */
   sweep(view: HostView): readonly EventDraft[];
 }

@@ -1,4 +1,5 @@
 /** Where a process that holds a connection comes from: the fact that tells a relay by design from an attacker's. */
+import { isLoginServiceName } from "../../core/login_services.ts";
 import { baseName, isRootOnly, isSystemPath } from "../../core/place.ts";
 import type { Process } from "../../core/process.ts";
 import type { HostView } from "../../core/view.ts";
@@ -19,19 +20,6 @@ export const ORIGINS = [
   "login-service",
 ] as const;
 export type Origin = (typeof ORIGINS)[number];
-
-/** Programs whose purpose is to hand a logged-in person a shell. Their sessions are the session scanner's business. */
-const LOGIN_SERVICES: ReadonlySet<string> = new Set([
-  "sshd",
-  "sshd-session",
-  "sshd-auth",
-  "dropbear",
-  "in.telnetd",
-  "telnetd",
-  "login",
-  "mosh-server",
-  "tailscaled",
-]);
 
 export function originOf(view: HostView, process: Process): Origin {
   if (process.ref.pid === 1) return "pid1";
@@ -101,5 +89,5 @@ export function softest(origins: readonly Origin[]): Origin | undefined {
 function isLoginService(process: Process): boolean {
   const executable = process.executable;
   if (executable === undefined || !isRootOnly(executable)) return false;
-  return isSystemPath(executable.path) && LOGIN_SERVICES.has(baseName(executable.path));
+  return isSystemPath(executable.path) && isLoginServiceName(baseName(executable.path));
 }

@@ -15,6 +15,8 @@ import { DUBIOUS, hardest, isServedByUnit, type Origin, originOf, softest } from
 
 /** Start times come in ticks of 10 ms, and sockets are swept some milliseconds after processes. */
 const START_SLACK_MS = 100;
+/** A start time may say up to this much too early. */
+const TICK_MS = 10;
 
 /** How an interpreter hangs on its connection. */
 type Wiring =
@@ -25,7 +27,7 @@ type Wiring =
   /** It reads the connection as standard input and can answer on another descriptor of its own. */
   | "reading";
 
-interface Wired {
+export interface Wired {
   readonly process: Process;
   readonly wiring: Wiring;
   readonly source: Reach;
@@ -35,6 +37,7 @@ interface Wired {
 export const wiredShellDetector: Detector = {
   id: "wired_shell",
   emits: ["wired_shell"],
+  urgent: true,
   sweep(view) {
     const byConnection = new Map<number, Wired[]>();
     for (const process of view.processes.values()) {
@@ -166,6 +169,7 @@ function describe(view: HostView, group: readonly Wired[]): readonly EventDraft[
     "shell.on_terminal": source.through.includes("terminal"),
     "shell.child_answers": group.some((wired) => childAnswers(view, wired)),
     ...trafficFields(view, process, source.socket),
+    ...heldFields(view, process, source.socket),
   };
   // Who listens with a tool or with inline code to hand out shells would hand out the next one.
   const listener = direction === "accepted" && DUBIOUS.has(origin) && controller !== process ? [controller] : [];
@@ -234,13 +238,13 @@ function isInService(view: HostView, process: Process): boolean {
   return unit !== undefined && unit.name.endsWith(".service") && !unit.transient && isServedByUnit(view, process);
 }
 
-type HolderWaits = "both" | "remote" | "loop" | "elsewhere" | "unknown" | "self";
+export type HolderWaits = "both" | "remote" | "loop" | "elsewhere" | "unknown" | "self";
 
 /**
  * What those that carry the bytes sleep on. A relay at rest waits for the connection and for the shell; a client that
  * drives a shell waits for the shell, or for the answer to its request, and an event loop for everything.
  */
-function holderWaits(view: HostView, { source, sink }: Wired): HolderWaits {
+export function holderWaits(view: HostView, { source, sink }: Wired): HolderWaits {
   const listener = sink.hops[0];
   if (source.hops.length === 0 || listener === undefined) return "self";
   const reader = view.awaited(source.holder);
@@ -313,6 +317,22 @@ function trafficFields(view: HostView, process: Process, socket: InternetSocket)
     "shell.last_sent_ago_ms": traffic.lastSentAgoMs,
     "shell.last_word_ours": talked && traffic.lastSentAgoMs < traffic.lastReceivedAgoMs,
     "shell.last_words_together": talked && traffic.lastSentAgoMs === traffic.lastReceivedAgoMs,
+  };
+}
+
+/**
+ * While the incoming bytes are withheld nobody can have asked for anything: a client that speaks first has spoken, or has
+ * not had the time; a shell that was started meanwhile was not started for an answer.
+ */
+function heldFields(view: HostView, process: Process, socket: InternetSocket): Fields {
+  const held = view.heldOf(socket);
+  if (held === undefined) return {};
+  const isDated = held.openedAtMs > 0;
+  return {
+    "shell.held": true,
+    ...(isDated ? { "shell.connection_age_ms": Math.max(0, Math.round(view.atMs - held.openedAtMs)) } : {}),
+    ...(isDated ? { "shell.younger_than_connection": process.startedAtMs >= held.openedAtMs + TICK_MS } : {}),
+    ...(socket.traffic === undefined ? {} : { "shell.sent_nothing": socket.traffic.bytesSent === 0 }),
   };
 }
 

@@ -1,0 +1,83 @@
+/**
+ * Which installed files the kernel must know to judge by itself: shells, interpreters, tools that carry bytes or fetch
+ * files, login services, the dynamic loader. Costs one listing of the system directories.
+ */
+import { isLoginServiceName } from "../core/login_services.ts";
+import { isRootOnly } from "../core/place.ts";
+import { listDirectory } from "../host/directories.ts";
+import { resolveInSystemDirectories, SYSTEM_DIRECTORIES, statOf } from "../host/executables.ts";
+import { classifyName, isLoaderName, type ProgramClass } from "./programs.ts";
+
+export type KernelClass =
+  | "shell"
+  | "interpreter"
+  | "relay"
+  | "applets"
+  | "verified"
+  | "loader"
+  | "fetcher"
+  | "login"
+  | "awk";
+
+export interface KernelProgramFile {
+  readonly device: number;
+  readonly inode: number;
+  readonly classes: readonly KernelClass[];
+  /** Whose options are read how, as context/scripts.ts names it; empty for none. */
+  readonly family: string;
+}
+
+const FETCHERS: ReadonlySet<string> = new Set(["curl", "wget", "wget2", "aria2c"]);
+/** Outside of the directories that programs are found in. */
+const LOADERS: readonly string[] = [
+  "/lib64/ld-linux-x86-64.so.2",
+  "/lib/ld-linux.so.2",
+  "/lib/ld-linux-aarch64.so.1",
+  "/lib/ld-linux-armhf.so.3",
+  "/lib/ld-musl-x86_64.so.1",
+  "/lib/ld-musl-aarch64.so.1",
+];
+
+export function classesOf(name: string, program: ProgramClass = classifyName(name)): readonly KernelClass[] {
+  const { family, shell, interpreter, relayTool } = program;
+  // What a box of many programs is stands in its arguments, which the kernel reads; awk carries bytes only by its code.
+  const isBox = family === "busybox";
+  const isAwk = family === "awk";
+  const of: readonly [boolean, KernelClass][] = [
+    [isBox, "applets"],
+    [shell && !isBox, "shell"],
+    [interpreter && !isBox, "interpreter"],
+    [relayTool && !isBox && !isAwk, "relay"],
+    [isAwk, "awk"],
+    [FETCHERS.has(name), "fetcher"],
+    [isLoginServiceName(name), "login"],
+    [isLoaderName(name), "loader"],
+  ];
+  return of.filter(([holds]) => holds).map(([, one]) => one);
+}
+
+/** Each file once, with everything that any of its names says of it. */
+export function installedKernelPrograms(): readonly KernelProgramFile[] {
+  const found = new Map<string, KernelProgramFile>();
+  const add = (name: string, file: ReturnType<typeof statOf>): void => {
+    if (file === undefined) return;
+    const key = `${file.device}:${file.inode}`;
+    const known = found.get(key);
+    const verified: readonly KernelClass[] = isRootOnly(file) ? ["verified"] : [];
+    const { family } = classifyName(name);
+    found.set(key, {
+      device: file.device,
+      inode: file.inode,
+      classes: [...new Set([...(known?.classes ?? []), ...classesOf(name), ...verified])],
+      family: family === "" ? (known?.family ?? "") : family,
+    });
+  };
+  for (const directory of SYSTEM_DIRECTORIES) {
+    for (const name of listDirectory(directory)) {
+      if (classesOf(name).length === 0) continue;
+      for (const file of resolveInSystemDirectories(name, [directory])) add(name, file);
+    }
+  }
+  for (const path of LOADERS) add(path.slice(path.lastIndexOf("/") + 1), statOf(path));
+  return [...found.values()];
+}

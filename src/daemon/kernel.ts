@@ -1,0 +1,284 @@
+/**
+ * The daemon's head for the kernel sensor: takes what it says, sends it what is in force, and sees to it that a verdict
+ * and a question are looked at at once. The daemon guards as before where there is no sensor.
+ */
+import type { Context } from "../context/context.ts";
+import { classesOf, installedKernelPrograms, type KernelProgramFile } from "../context/kernel_programs.ts";
+import { classifyName } from "../context/programs.ts";
+import type { Clock } from "../core/clock.ts";
+import type { KernelAsk, KernelWord } from "../core/kernel.ts";
+import type { EventDraft } from "../core/nouns.ts";
+import type { ProcessRef } from "../core/process.ts";
+import type { InternetSocket } from "../core/socket.ts";
+import type { HeldConnection } from "../core/sweep.ts";
+import type { HostView } from "../core/view.ts";
+import { createCgroups } from "../host/cgroups.ts";
+import { statOf } from "../host/executables.ts";
+import { listNumbers } from "../host/procfs.ts";
+import { AT } from "../host/libc.ts";
+import type { Users } from "../host/users.ts";
+import { createKernelEvents } from "../sources/kernel_events.ts";
+import { createKernelFiles } from "../sources/kernel_files.ts";
+import { createKernelProcesses } from "../sources/kernel_processes.ts";
+import { createKernelStops } from "../sources/kernel_stops.ts";
+import { type AskCounts, createKernelAsks } from "./kernel_asks.ts";
+import { createKernelOrders } from "./kernel_orders.ts";
+import { bitsOf, compileKernelPolicy, programOf } from "./kernel_policy.ts";
+import { createReconciliation, type ReconciliationStatus } from "./kernel_reconcile.ts";
+import type { Orders } from "./orders.ts";
+import type { Run } from "./pipeline.ts";
+
+const LISTEN_EVERY_MS = 50;
+const EVENTS_TAKEN_MAX = 512;
+const CATALOGUE_EVERY_MS = 60_000;
+const PROCESSES_MAX = 200_000;
+const UNIT_ROOTS = ["/system.slice/", "/", "/user.slice/"];
+
+export interface KernelParts {
+  readonly clock: Clock;
+  readonly users: Users;
+  readonly orders: Orders;
+  readonly context: Pick<Context, "withGone">;
+  /** Addresses and networks of the site's pools. */
+  readonly pools: () => readonly string[];
+  readonly lastView: () => HostView | undefined;
+  readonly sweepSoon: () => Promise<void>;
+  readonly listenSoon: () => Promise<void>;
+  readonly send: (frame: Uint8Array) => boolean;
+  readonly onFault: (part: string, message: string, remedy: string) => void;
+}
+
+export interface Kernel {
+  /** The sensor runs anew and knows nothing. */
+  began(): void;
+  ended(): void;
+  hear(word: KernelWord): void;
+  /** What it stopped since the last sweep. */
+  stops(view: HostView): readonly EventDraft[];
+  held(): readonly HeldConnection[];
+  /** After each sweep. */
+  judged(run: Run, sockets: readonly InternetSocket[], isWhole: boolean): void;
+  takeEvents(): readonly EventDraft[];
+  wasTold(ref: ProcessRef, inode: number): boolean;
+  wasConnectionTold(cookie: bigint): boolean;
+  /** Config, pause, operators: whatever may have changed is compared and sent. */
+  applyOrders(): void;
+  /** Once a second. */
+  tick(): void;
+  status(): KernelStatus;
+}
+
+export interface KernelStatus {
+  readonly generation: number;
+  readonly verdicts: number;
+  readonly asks: AskCounts;
+  readonly expired: number;
+  readonly eventsTold: number;
+  readonly eventsAlike: number;
+  readonly eventsLost: number;
+  readonly reconciliation: ReconciliationStatus;
+}
+
+export function createKernel(parts: KernelParts): Kernel {
+  const { clock, orders } = parts;
+  const nowMs = () => clock.nowMs();
+  const cgroups = createCgroups(() => clock.monotonicMs());
+  const processes = createKernelProcesses({ files: createKernelFiles(nowMs), cgroups, nowMs });
+  const events = createKernelEvents({ processes, nowMs });
+  const stops = createKernelStops(processes);
+  const sent = createKernelOrders(parts.send);
+  const reconciliation = createReconciliation(processes, isListed);
+  const asks = createKernelAsks({
+    clock,
+    look: parts.sweepSoon,
+    answer: ({ id, held }, answer, moreMs) => sent.answer(id, held, answer, moreMs),
+  });
+  let leftovers: readonly EventDraft[] = [];
+  let installed: readonly KernelProgramFile[] = [];
+  let installedAtMs = Number.NEGATIVE_INFINITY;
+  let listening: Timer | undefined;
+  let expired = 0;
+  let lostTold = 0;
+  let isRunning = false;
+  return {
+    began,
+    ended,
+    hear,
+    stops: (view) => stops.take(view, (gone) => parts.context.withGone(view, gone)),
+    held: asks.held,
+    judged,
+    takeEvents,
+    wasTold: events.wasTold,
+    wasConnectionTold: events.wasConnectionTold,
+    applyOrders,
+    tick,
+    status: () => ({
+      generation: sent.generation(),
+      verdicts: stops.heard,
+      asks: asks.counts(),
+      expired,
+      eventsTold: events.counts().told,
+      eventsAlike: events.counts().alike,
+      eventsLost: events.counts().lost,
+      reconciliation: reconciliation.status(),
+    }),
+  };
+
+  function began(): void {
+    isRunning = true;
+    sent.forget();
+    applyOrders();
+    reconciliation.began(nowMs());
+  }
+
+  function ended(): void {
+    if (!isRunning) return;
+    isRunning = false;
+    reconciliation.ended(nowMs());
+    // Nobody reports what happens now: the scan looks at once.
+    void parts.sweepSoon();
+  }
+
+  function hear(word: KernelWord): void {
+    switch (word.kind) {
+      case "verdict":
+        stops.hear(word.verdict);
+        void parts.sweepSoon();
+        return;
+      case "ask":
+        if (word.ask.shape === "unknown-program") nameProgram(word.ask);
+        else asks.hear(word.ask);
+        return;
+      case "exec":
+        processes.executed(word.exec);
+        break;
+      case "fork":
+        processes.started(word.ref, word.parent);
+        return;
+      case "exit":
+        processes.ended(word.ref, nowMs());
+        return;
+      case "connect":
+      case "accept":
+        reconciliation.heardConnection(word.connection.inode, word.connection.cookie);
+        break;
+      case "expired":
+        expired++;
+        return;
+      case "loss":
+        reconciliation.lost(word);
+        parts.onFault("sensor", lossText(word), "the scan looks at everything at once; see `algo-monitor status`");
+        void parts.sweepSoon();
+        return;
+      default:
+        break;
+    }
+    events.hear(word);
+    listening ??= setTimeout(listen, LISTEN_EVERY_MS);
+  }
+
+  function listen(): void {
+    listening = undefined;
+    void parts.listenSoon();
+  }
+
+  function takeEvents(): readonly EventDraft[] {
+    const waiting = leftovers;
+    leftovers = [];
+    const view = parts.lastView();
+    // Before the first sweep there is nothing to tell them by; they wait.
+    if (view === undefined) return waiting;
+    const taken = events.take(EVENTS_TAKEN_MAX, (gone) => parts.context.withGone(view, gone));
+    if (events.waiting > 0) listening ??= setTimeout(listen, LISTEN_EVERY_MS);
+    return [...waiting, ...taken];
+  }
+
+  function judged(run: Run, sockets: readonly InternetSocket[], isWhole: boolean): void {
+    asks.judged(run);
+    if (isWhole) leftovers = [...leftovers, ...reconciliation.scanned(run.view, sockets)];
+  }
+
+  function applyOrders(): void {
+    if (!isRunning) return;
+    if (Math.abs(clock.monotonicMs() - installedAtMs) >= CATALOGUE_EVERY_MS) {
+      installed = installedKernelPrograms();
+      installedAtMs = clock.monotonicMs();
+    }
+    const rules = new Map(orders.rules().rules.map((rule) => [rule.ref.name, rule]));
+    sent.apply(
+      compileKernelPolicy({
+        policy: orders.fresh(),
+        nowMs: nowMs(),
+        ruleResponse: (name) => rules.get(name)?.response,
+        ruleId: (name) => rules.get(name)?.ref.id.toLowerCase(),
+        installed,
+        fileOf: statOf,
+        uidOf: parts.users.uidOf,
+        cgroupOfUnit: (unit) => cgroupOf(unit),
+        pools: parts.pools(),
+        daemonPid: process.pid,
+        guardOn: false,
+        deepSyscalls: false,
+      }),
+    );
+  }
+
+  /** Of a unit that runs; where it lies says a process of it, else the usual places. */
+  function cgroupOf(unit: string): bigint | undefined {
+    const view = parts.lastView();
+    for (const process of view?.processes.values() ?? []) {
+      if (view?.unit(process)?.name !== unit) continue;
+      const end = process.cgroup.indexOf(`/${unit}`) + unit.length + 1;
+      return cgroups.idOf(process.cgroup.slice(0, end));
+    }
+    for (const root of UNIT_ROOTS) {
+      const id = cgroups.idOf(`${root}${unit}`);
+      if (id !== undefined) return id;
+    }
+    return undefined;
+  }
+
+  /** A file that nobody had named executes for the first time: what it is decides what the kernel makes of the next. */
+  function nameProgram(ask: KernelAsk): void {
+    const view = parts.lastView();
+    if (view === undefined) return;
+    const process = processes.describe(ask.task, ask.argv);
+    const seen = parts.context.withGone(view, [process]).program(process);
+    const name = seen.name.slice(seen.name.lastIndexOf("/") + 1);
+    const known = seen.name.includes("/") ? { ...classifyName(""), ...seen, family: "" } : { ...classifyName(name), ...seen };
+    const classes = [...classesOf(seen.verified ? name : "", known), ...(seen.verified ? (["verified"] as const) : [])];
+    const { device, inode } = ask.task;
+    sent.name(programOf({ device, inode }, bitsOf(classes), known.family));
+    if (ask.held !== "nothing") sent.answer(ask.id, ask.held, "release", 0);
+  }
+
+  function tick(): void {
+    processes.forget(nowMs());
+    applyOrders();
+    const { lost } = events.counts();
+    const news = lost + stops.lost - lostTold;
+    if (news === 0) return;
+    lostTold += news;
+    parts.onFault(
+      "sensor",
+      `${news} reports of the sensor came faster than they could be judged and are lost; the scan sees what still runs`,
+      "look for what starts so many programs: algo-monitor processes",
+    );
+  }
+}
+
+/** The list, not the entry: what hides is the entry missing from the list. */
+function isListed(pid: number): boolean {
+  return listNumbers(AT.currentDirectory, "/proc", PROCESSES_MAX).numbers.includes(pid);
+}
+
+function lossText({ urgent, vital, other, unseen }: Extract<KernelWord, { kind: "loss" }>): string {
+  const named = [
+    [urgent, "verdicts or questions"],
+    [vital, "starts, ends or connections"],
+    [other, "other reports"],
+    [unseen, "events that the programs were not called for"],
+  ] as const;
+  const lost = named.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return `the kernel sensor lost ${lost.join(", ")}`;
+}

@@ -1,0 +1,167 @@
+/**
+ * Processes as the kernel told of them: who executed what, and who ended, kept some seconds beyond the end so that what
+ * is heard later still finds its process. Bounded; a process of before the sensor is known by its scan only.
+ */
+import type { KernelExec, KernelTask } from "../core/kernel.ts";
+import { baseName } from "../core/place.ts";
+import { type Executable, type Process, type ProcessRef, processKey } from "../core/process.ts";
+import type { Cgroups } from "../host/cgroups.ts";
+import type { KernelFiles } from "./kernel_files.ts";
+
+const PROCESSES_MAX = 65_536;
+const KEPT_AFTER_END_MS = 10_000;
+
+export interface KernelProcesses {
+  executed(exec: KernelExec): void;
+  started(ref: ProcessRef, parent: ProcessRef | undefined): void;
+  ended(ref: ProcessRef, nowMs: number): void;
+  /** As a scan at that moment would have seen it, as far as the kernel tells. */
+  describe(task: KernelTask, argv?: readonly string[]): Process;
+  /** Told of at all. */
+  isKnown(ref: ProcessRef): boolean;
+  /** Told of an exec or a fork, and not of an end. */
+  isAlive(ref: ProcessRef): boolean;
+  /** Of those, the ones that it was told of before that time. */
+  livingSince(beforeMs: number): Iterable<ProcessRef>;
+  /** The program that the kernel reported it to run; undefined where it was not reported. */
+  reportedInode(ref: ProcessRef): number | undefined;
+  /** Forgets those that ended a while ago; once a second. */
+  forget(nowMs: number): void;
+  readonly size: number;
+  /** How many had to be forgotten early. */
+  readonly dropped: number;
+}
+
+interface Told {
+  readonly ref: ProcessRef;
+  /** Absent between fork and exec. */
+  exec: KernelExec | undefined;
+  endedAtMs: number;
+  readonly toldAtMs: number;
+}
+
+export function createKernelProcesses(parts: {
+  readonly files: KernelFiles;
+  readonly cgroups: Cgroups;
+  readonly nowMs: () => number;
+}): KernelProcesses {
+  const told = new Map<string, Told>();
+  const ended: Told[] = [];
+  let dropped = 0;
+  return {
+    executed,
+    started,
+    ended: end,
+    describe,
+    isKnown: (ref) => told.has(processKey(ref)),
+    isAlive: (ref) => told.get(processKey(ref))?.endedAtMs === 0,
+    livingSince,
+    reportedInode: (ref) => told.get(processKey(ref))?.exec?.task.inode,
+    forget,
+    get size() {
+      return told.size;
+    },
+    get dropped() {
+      return dropped;
+    },
+  };
+
+  function executed(exec: KernelExec): void {
+    entry(exec.task.ref).exec = exec;
+  }
+
+  /** A child runs what its parent ran until it executes something of its own. */
+  function started(ref: ProcessRef, parent: ProcessRef | undefined): void {
+    const inherited = parent === undefined ? undefined : told.get(processKey(parent))?.exec;
+    const child = entry(ref);
+    child.exec ??= inherited === undefined ? undefined : { ...inherited, task: { ...inherited.task, ref } };
+  }
+
+  function end(ref: ProcessRef, nowMs: number): void {
+    const known = told.get(processKey(ref));
+    if (known === undefined || known.endedAtMs !== 0) return;
+    known.endedAtMs = nowMs;
+    ended.push(known);
+  }
+
+  function entry(ref: ProcessRef): Told {
+    const key = processKey(ref);
+    const known = told.get(key);
+    if (known !== undefined) return known;
+    if (told.size >= PROCESSES_MAX) {
+      told.delete(told.keys().next().value ?? "");
+      dropped++;
+    }
+    const fresh: Told = { ref, exec: undefined, endedAtMs: 0, toldAtMs: parts.nowMs() };
+    told.set(key, fresh);
+    return fresh;
+  }
+
+  function* livingSince(beforeMs: number): Iterable<ProcessRef> {
+    for (const { ref, endedAtMs, toldAtMs } of told.values())
+      if (endedAtMs === 0 && toldAtMs < beforeMs) yield ref;
+  }
+
+  function forget(nowMs: number): void {
+    let done = 0;
+    for (const { ref, endedAtMs } of ended) {
+      if (nowMs - endedAtMs < KEPT_AFTER_END_MS) break;
+      told.delete(processKey(ref));
+      done++;
+    }
+    ended.splice(0, done);
+  }
+
+  function describe(task: KernelTask, argv?: readonly string[]): Process {
+    const exec = told.get(processKey(task.ref))?.exec;
+    // The record of the exec may come after the verdict about it, or be of the program before.
+    const own = exec?.task.inode === task.inode ? exec : undefined;
+    const words = own?.argv ?? argv ?? [];
+    const executable = parts.files.executableOf(task, own === undefined ? "" : absolutePath(own));
+    return processOf(task, { words, truncated: own?.argvTruncated ?? argv !== undefined, executable }, {
+      cgroup: parts.cgroups.pathOf(task.cgroup, task.ref.pid),
+      directory: own?.directory ?? "",
+    });
+  }
+}
+
+function absolutePath({ path, directory }: KernelExec): string {
+  if (path.startsWith("/") || path === "") return path;
+  return directory === "" ? "" : `${directory.replace(/\/$/, "")}/${path.replace(/^\.\//, "")}`;
+}
+
+function processOf(
+  task: KernelTask,
+  program: { readonly words: readonly string[]; readonly truncated: boolean; readonly executable: Executable },
+  place: { readonly cgroup: string; readonly directory: string },
+): Process {
+  return {
+    ref: task.ref,
+    parentPid: task.parent?.pid ?? 0,
+    name: baseName(program.executable.path || (program.words[0] ?? "")).slice(0, 15),
+    argv: program.words,
+    argvTruncated: program.truncated,
+    executable: program.executable,
+    isKernelThread: false,
+    state: "R",
+    uid: task.uid,
+    effectiveUid: task.effectiveUid,
+    gid: task.gid,
+    loginUid: task.loginUid,
+    cgroup: place.cgroup,
+    terminalDevice: task.terminalDevice,
+    sessionId: task.sessionId,
+    processGroupId: 0,
+    namespaces: task.namespaces,
+    ...(place.directory === "" ? {} : { workingDirectory: place.directory }),
+    startedAtMs: task.startedAtMs,
+    threads: 1,
+    fileHandles: 0,
+    residentBytes: 0,
+    hugePagesBytes: 0,
+    cpuPercent: 0,
+    cpuTimeMs: 0,
+    childrenCpuTicks: 0,
+    childrenMinorFaults: 0,
+  };
+}
