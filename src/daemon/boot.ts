@@ -10,15 +10,17 @@ import { messageOf } from "../core/result.ts";
 import { VERSION } from "../core/version.ts";
 import { sinceBootMs } from "../host/boot_clock.ts";
 import { peerCredentialsOf } from "../host/peer_credentials.ts";
+import { refOf } from "../host/signals.ts";
 import { createNotifier as createServiceNotifier } from "../host/sd_notify.ts";
 import { createUsers } from "../host/users.ts";
+import type { Sensor } from "../sensor/client.ts";
 import { openStore } from "../store/store.ts";
 import { createAnnouncer } from "./announcer.ts";
 import { startControlServer } from "./control.ts";
 import { openCrashGuard } from "./crash_guard.ts";
 import { createDegradations } from "./degradations.ts";
 import { createEyes, type Eyes } from "./eyes.ts";
-import { createGuard } from "./guard.ts";
+import { createGuard, type Guard } from "./guard.ts";
 import { createHandlers } from "./handlers.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { createMemoryCare } from "./memory_care.ts";
@@ -27,6 +29,7 @@ import { createOrders } from "./orders.ts";
 import { createPauses } from "./pauses.ts";
 import { ownProcesses, sessionOf } from "./rehearse.ts";
 import { settleLeftovers } from "./settle.ts";
+import { createSensorLink } from "./sensor_link.ts";
 import { createSite } from "./site.ts";
 import { catchSignals } from "./stop_signals.ts";
 import { createVoices, graphicalSessions } from "./voices.ts";
@@ -52,8 +55,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const pauses = createPauses(paths.runDirectory, clock, sinceBootMs);
   const operators = createOperators(clock, sessionOf);
   const ourselves = ownProcesses();
-  const own = () => [...ourselves, ...operators.processes()];
-  const orders = createOrders({ paths, clock, users, pauses, monitorOnly: options.monitor, own });
+  let sensor: Sensor | undefined;
+  const ours = () => [process.pid, sensor?.pid()].flatMap((pid) => (pid === undefined ? [] : (refOf(pid) ?? [])));
+  const own = () => [...ourselves, ...ours(), ...operators.processes()];
+  const orders = createOrders({ paths, clock, users, pauses, monitorOnly: options.monitor, own, ours });
   let eyes: Eyes | undefined;
   const notifier = createVoices({
     paths,
@@ -85,9 +90,18 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   });
   const beforeJudging = settleWhenDue;
   const told = { orders, store, notifier, degradations };
-  const guard = createGuard({ clock, users, site, eyes, ...told, announce, crashGuard, beforeJudging });
+  sensor = createSensorLink({
+    clock,
+    sinceBootMs,
+    kernel: () => guard.kernel,
+    degradations,
+    say: (message) => announce.say("INFO", message),
+  });
+  const sendToSensor = sensor.send;
+  const guard: Guard = createGuard({ clock, users, site, eyes, ...told, announce, crashGuard, beforeJudging, sendToSensor });
   eyes.start();
   guard.supervisor.start();
+  sensor.start();
 
   // The door for operators.
   const handlers = createHandlers({ clock, paths, startedAtMs, pauses, eyes, ...told, ...guard, reload });
@@ -114,6 +128,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       site.refresh,
       memoryCare.tick,
       () => announce.partsBack(crashGuard),
+      sensor.tick,
+      guard.kernel.tick,
       showStatus,
     ],
     prune: () => store.prune(orders.retention()),
@@ -135,6 +151,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   housekeeping.stop();
   watching.stop();
   if (control.ok) await control.value.stop();
+  await sensor.stop();
   await guard.supervisor.stop();
   await eyes.stop();
   announce.stopping(signalName);
@@ -168,6 +185,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     announce.configRead(read);
     if (!read.changed) return;
     guard.context.relearn();
+    guard.kernel.applyOrders();
     notifier.setLevels(new Set(orders.config().LOG_LEVELS));
   }
 

@@ -2,7 +2,7 @@
 import { networkBytes } from "../core/address.ts";
 import type { KernelExempt, KernelProgram, KernelSettings, KernelSpared } from "./kernel_policy.ts";
 
-const TYPE = { settings: 129, programs: 130, exempt: 131, spared: 132, answer: 133, networks: 134, canary: 135 } as const;
+const TYPE = { settings: 129, programs: 130, exempt: 131, spared: 132, answer: 133, networks: 134, canary: 135, stop: 137 } as const;
 const HEADER_BYTES = 16;
 const LIST_BYTES = HEADER_BYTES + 8;
 const SETTINGS_BYTES = 48;
@@ -111,6 +111,10 @@ export function canaryFrame(nonce: bigint): Uint8Array {
   const { bytes, view } = frame(TYPE.canary, HEADER_BYTES + 8);
   view.setBigUint64(16, nonce, true);
   return bytes;
+}
+
+export function stopFrame(): Uint8Array {
+  return frame(TYPE.stop, HEADER_BYTES + 8).bytes;
 }
 
 /** From stat's st_dev to the kernel's own encoding. */

@@ -169,7 +169,7 @@ interface Reader {
 function execOf(reader: Reader): KernelWord {
   const { view } = reader;
   const lengths = [276, 278, 280, 282].map((at) => view.getUint16(at, true));
-  const [path = 0, directory = 0, words = 0, environment = 0] = lengths;
+  const [words = 0, path = 0, directory = 0, environment = 0] = lengths;
   const flags = view.getUint32(272, true);
   let at = FIXED_BYTES.exec;
   const next = (length: number): number => {
@@ -181,9 +181,10 @@ function execOf(reader: Reader): KernelWord {
     exec: {
       atMs: timeAt(reader, 8),
       task: taskAt(reader),
-      path: textAt(reader, next(path), path),
-      directory: textAt(reader, next(directory), directory),
       argv: wordsAt(reader, next(words), words),
+      path: textAt(reader, next(path), path),
+      // Leaf first. Where the kernel did not get to the root it is part of a path, and no path is better.
+      directory: (flags & 2) === 0 ? `/${wordsAt(reader, next(directory), directory).toReversed().join("/")}` : "",
       argvTruncated: (flags & 1) !== 0,
       environment: wordsAt(reader, next(environment), environment),
     },

@@ -26,6 +26,8 @@ export interface OrdersParts {
   readonly monitorOnly: boolean;
   /** Never to be touched: ourselves and what is above us, and the sessions that talk to us. */
   readonly own: () => readonly ProcessRef[];
+  /** Of these, the daemon and its sensor. */
+  readonly ours?: () => readonly ProcessRef[];
 }
 
 export interface Orders {
@@ -108,6 +110,7 @@ export function createOrders(parts: OrdersParts): Orders {
       monitorOnly: parts.monitorOnly,
       pausedUntilMs: pauses.current()?.untilMs ?? 0,
       own: own(),
+      ours: parts.ours?.() ?? [],
       uidOf: users.uidOf,
       argsMatch,
     });

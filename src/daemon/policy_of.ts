@@ -17,6 +17,7 @@ export interface PolicyInput {
   readonly monitorOnly: boolean;
   readonly pausedUntilMs: number;
   readonly own: readonly ProcessRef[];
+  readonly ours?: readonly ProcessRef[];
   readonly uidOf: (name: string) => number | undefined;
   /** Kept over many policies of one configuration, because compiling patterns is what costs. */
   readonly argsMatch: Policy["argsMatch"];
@@ -43,6 +44,7 @@ export function policyOf(input: PolicyInput): Policy {
         config.NEVER_TOUCH.users.flatMap((user) => (/^\d+$/.test(user) ? Number(user) : (input.uidOf(user) ?? []))),
       ),
       processes: input.own,
+      ours: input.ours ?? [],
     },
     trustedExecutables: config.TRUSTED_SYSTEM_PROCESSES.filter((name) => name.startsWith("/")).flatMap((path) => {
       const file = statOf(path);

@@ -162,6 +162,9 @@ function responseOf(finding: Finding, policy: Policy, reasons: string[]): Respon
 
 function pardonFor(finding: Finding, view: HostView, policy: Policy, nowMs: number): string | undefined {
   const facts = exceptionFacts(finding.rule, finding.event);
+  const ours = policy.neverTouch.ours ?? [];
+  if (finding.event.process !== undefined && ours.some((own) => sameProcess(own, finding.event.process ?? own)))
+    return "it is algo-monitor itself";
   const entry = policy.exceptions.find((candidate) => matchesException(candidate, facts, nowMs, policy.argsMatch));
   if (entry !== undefined) return `EXCEPTIONS covers it: ${entry.reason}`;
   const { category } = finding.event.logsource;

@@ -29,6 +29,8 @@ export interface NeverTouch {
   readonly executables: ReadonlySet<string>;
   readonly units: ReadonlySet<string>;
   readonly userIds: ReadonlySet<number>;
+  /** The daemon and its sensor themselves: what they look like is nobody's finding. */
+  readonly ours?: readonly ProcessRef[];
   /** Ourselves, our parents, the session running the CLI. */
   readonly processes: readonly ProcessRef[];
 }

@@ -147,6 +147,7 @@ int main(int count, char **words) {
     fprintf(stderr, "usage: algo-sensor run [--cgroup DIRECTORY] | probe\n");
     return 64;
   }
+  prctl(PR_SET_NAME, "algo-sensor"); /* started from memory it is called after a descriptor */
   signal(SIGPIPE, SIG_IGN);
   if (!probing) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -154,9 +154,9 @@ struct wire_exec {
   struct wire_fd fds[3];
   struct wire_conn conn; /* of descriptor 0, else 1, else 2 */
   __u32 flags;           /* enum exec_flags */
-  __u16 path_length;     /* as handed to exec, may be relative */
-  __u16 directory_length;
   __u16 arguments_length;
+  __u16 path_length;     /* as handed to exec, may be relative */
+  __u16 directory_length; /* names, leaf first, each with a zero: `bin\0usr\0` is /usr/bin */
   __u16 environment_length; /* only what loads code: LD_PRELOAD=..., LD_AUDIT, BASH_ENV, PERL5OPT, ... */
   __u32 argument_count;
 };

@@ -48,6 +48,8 @@ function compile(outfile: string): void {
       process.execPath,
       "build",
       "--compile",
+      // Every entry is found by its path below it (files_worker_spawn.ts).
+      "--root=src",
       "--minify",
       "--bytecode",
       "--format=esm",

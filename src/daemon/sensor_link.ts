@@ -1,0 +1,60 @@
+/**
+ * Joins the kernel sensor's process with the daemon's head: what it says goes in as words, what is in force goes down
+ * as frames, and its comings and goings are told. Without it the scans guard alone.
+ */
+import type { Clock } from "../core/clock.ts";
+import { type Sensor, createSensor } from "../sensor/client.ts";
+import { sensorExecutable } from "../sensor/embedded.ts";
+import type { Degradations } from "./degradations.ts";
+import type { Kernel } from "./kernel.ts";
+import { canaryFrame, stopFrame } from "./kernel_frames.ts";
+import { wordOf } from "./kernel_words.ts";
+
+/** The end of a connection: the scan sees that too, and nothing waits for it. */
+const CLOSE = 10;
+const PART = "kernel sensor";
+const REMEDY = "sudo algo-monitor doctor; the scans guard every five seconds meanwhile, and it is tried again";
+
+export interface SensorLinkParts {
+  readonly clock: Clock;
+  readonly sinceBootMs: () => number;
+  readonly kernel: () => Kernel;
+  readonly degradations: Degradations;
+  readonly say: (message: string) => void;
+}
+
+export function createSensorLink(parts: SensorLinkParts): Sensor {
+  const { clock, degradations } = parts;
+  let isDown = false;
+  let senseless = 0;
+  return createSensor({
+    clock,
+    executable: sensorExecutable,
+    canaryFrame,
+    stopFrame,
+    onBegan: (hello) => {
+      parts.kernel().began();
+      const missing = hello.hooks.filter(({ answer }) => answer !== "ok").map(({ name, answer }) => `${name} (${answer})`);
+      const lacks = missing.length === 0 ? "" : `; this kernel lacks ${missing.join(", ")}`;
+      if (isDown) degradations.phase(PART, { kind: "io", message: `it watches again${lacks}` }, "ends");
+      else parts.say(`the kernel sensor watches: what is certain is stopped before its first instruction${lacks}`);
+      isDown = false;
+    },
+    onRecord: (record) => {
+      if (record[2] === CLOSE) return;
+      const word = wordOf(record, clock.nowMs() - parts.sinceBootMs());
+      if (word !== undefined) parts.kernel().hear(word);
+      else if (senseless++ === 0) degradations.note(PART, "it wrote a record of an unknown kind", "please report this");
+    },
+    onEnded: (reason) => {
+      parts.kernel().ended();
+      const message = `it does not watch: ${reason}`;
+      degradations.phase(PART, { kind: "unsupported", message, remedy: REMEDY }, isDown ? "once" : "begins");
+      isDown = true;
+    },
+    onMissedCanary: (missed) => {
+      const then = missed >= 2 ? "it is restarted" : "if the next one is missed too it is restarted";
+      degradations.note(PART, `it did not see its own exec and connection; ${then}`, "sudo algo-monitor status");
+    },
+  });
+}
