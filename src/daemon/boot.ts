@@ -97,7 +97,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     handlers,
     peerCredentials: (descriptor) => {
       const peer = peerCredentialsOf(descriptor);
-      if (peer !== undefined) operators.note(peer.pid);
+      if (peer !== undefined) {
+        operators.note(peer.pid);
+        guard.kernel.applyOrders();
+      }
       return peer;
     },
     onFault,
@@ -114,6 +117,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       site.refresh,
       memoryCare.tick,
       () => announce.partsBack(crashGuard),
+      guard.kernel.tick,
       showStatus,
     ],
     prune: () => store.prune(orders.retention()),
@@ -166,6 +170,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 
   function configRead(read: ConfigReload): void {
     announce.configRead(read);
+    guard.kernel.applyOrders();
     if (!read.changed) return;
     guard.context.relearn();
     notifier.setLevels(new Set(orders.config().LOG_LEVELS));

@@ -2,7 +2,15 @@
 import { networkBytes } from "../core/address.ts";
 import type { KernelExempt, KernelProgram, KernelSettings, KernelSpared } from "./kernel_policy.ts";
 
-const TYPE = { settings: 129, programs: 130, exempt: 131, spared: 132, answer: 133, networks: 134, canary: 135 } as const;
+const TYPE = {
+  settings: 129,
+  programs: 130,
+  exempt: 131,
+  spared: 132,
+  answer: 133,
+  networks: 134,
+  canary: 135,
+} as const;
 const HEADER_BYTES = 16;
 const LIST_BYTES = HEADER_BYTES + 8;
 const SETTINGS_BYTES = 48;
