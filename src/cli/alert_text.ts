@@ -111,7 +111,7 @@ function stoppedBy(decisions: readonly Decision[]): readonly (readonly [string, 
   const first = decisions
     .filter((decision) => decision.do === "kill" || decision.do === "disconnect")
     .toSorted((left, right) => left.atMs - right.atMs)[0];
-  return first === undefined ? [] : [["Stopped by", mechanismOf(first.plan)]];
+  return first === undefined ? [] : [["stopped by", mechanismOf(first.plan)]];
 }
 
 function mechanismOf(plan: Plan): string {

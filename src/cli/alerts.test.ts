@@ -145,6 +145,7 @@ const SHOWN = `ALERT dash is wired to 10.0.0.1:4444
   status      new
   rule        reverse_shell (version 2, 5f0c1f0e-1111-4222-8333-444455556666)
   level       critical, score 90
+  stopped by  scan
   ATT&CK      EXECUTION, T1059.004
   first seen  2026-03-14 11:59:00 (1 min ago)
 

@@ -72,7 +72,8 @@ export function createChangeWriter(told: ToldAlready = NOTHING_TOLD): ChangeWrit
       if (socket.inode === 0 || (socket.remote === undefined && socket.state !== "listen")) continue;
       const key = socket.cookie === 0n ? `i${socket.inode}` : `c${socket.cookie}`;
       next.set(key, socket);
-      if (!connections.has(key) && !told.wasConnectionTold(socket.cookie)) yield* opened(view, view.internetSocket(socket.inode) ?? socket);
+      if (!connections.has(key) && !told.wasConnectionTold(socket.cookie))
+        yield* opened(view, view.internetSocket(socket.inode) ?? socket);
     }
     for (const [key, socket] of connections) {
       if (!next.has(key))

@@ -1,6 +1,7 @@
 /**
  * Which installed files the kernel must know to judge by itself: shells, interpreters, tools that carry bytes or fetch
- * files, login services, the dynamic loader. Costs one listing of the system directories.
+ * files, login services, the dynamic loader; and all others that root alone can change, because what nobody has named
+ * is suspect. Costs one listing of the system directories, 3 us a file.
  */
 import { isLoginServiceName } from "../core/login_services.ts";
 import { isRootOnly } from "../core/place.ts";
@@ -40,21 +41,23 @@ const LOADERS: readonly string[] = [
 
 export function classesOf(name: string, program: ProgramClass = classifyName(name)): readonly KernelClass[] {
   const { family, shell, interpreter, relayTool } = program;
-  // What a box of many programs is stands in its arguments, which the kernel reads; awk carries bytes only by its code.
+  // What a box of many programs is stands in its arguments, which the kernel reads.
   const isBox = family === "busybox";
-  const isAwk = family === "awk";
   const of: readonly [boolean, KernelClass][] = [
     [isBox, "applets"],
     [shell && !isBox, "shell"],
     [interpreter && !isBox, "interpreter"],
-    [relayTool && !isBox && !isAwk, "relay"],
-    [isAwk, "awk"],
+    [relayTool && !isBox, "relay"],
+    [family === "awk", "awk"],
     [FETCHERS.has(name), "fetcher"],
     [isLoginServiceName(name), "login"],
     [isLoaderName(name), "loader"],
   ];
   return of.filter(([holds]) => holds).map(([, one]) => one);
 }
+
+/** Half of what the kernel's table holds; what is left out is named when it is first executed. */
+const FILES_MAX = 4_096;
 
 /** Each file once, with everything that any of its names says of it. */
 export function installedKernelPrograms(): readonly KernelProgramFile[] {
@@ -74,10 +77,10 @@ export function installedKernelPrograms(): readonly KernelProgramFile[] {
   };
   for (const directory of SYSTEM_DIRECTORIES) {
     for (const name of listDirectory(directory)) {
-      if (classesOf(name).length === 0) continue;
+      if (classesOf(name).length === 0 && found.size >= FILES_MAX) continue;
       for (const file of resolveInSystemDirectories(name, [directory])) add(name, file);
     }
   }
   for (const path of LOADERS) add(path.slice(path.lastIndexOf("/") + 1), statOf(path));
-  return [...found.values()];
+  return [...found.values()].filter(({ classes }) => classes.length > 0);
 }

@@ -31,7 +31,8 @@ export function networkBytes(
   const text = slash === -1 ? network : network.slice(0, slash);
   const parsed = parseAddress(text);
   if (parsed === undefined) return undefined;
-  const suffix = slash === -1 ? String(text.includes(":") && parsed.bits === 32 ? 128 : parsed.bits) : network.slice(slash + 1);
+  const suffix =
+    slash === -1 ? String(text.includes(":") && parsed.bits === 32 ? 128 : parsed.bits) : network.slice(slash + 1);
   if (!/^\d{1,3}$/.test(suffix)) return undefined;
   const prefixBits = Number(suffix) - (parsed.bits === 32 && text.includes(":") ? 96 : 0);
   if (prefixBits < 0 || prefixBits > parsed.bits) return undefined;

@@ -51,6 +51,7 @@ const PROCESS: Readonly<Record<string, Words>> = {
   "process.command_line": "the command line",
   "process.args": "an argument",
   "process.working_directory": "the working directory",
+  "process.env_vars": "a variable that loads code",
   "process.start": "the start time",
   "process.user.id": "the user number",
   "process.real_user.id": "the real user number",
@@ -233,6 +234,16 @@ const SHELLS: Readonly<Record<string, Words>> = {
     no: "question and answer came at different moments",
   },
   "shell.last_sent_ago_ms": "the milliseconds since this side last sent something",
+  "shell.held": {
+    yes: "its incoming bytes were withheld while it was looked at",
+    no: "its incoming bytes were not withheld",
+  },
+  "shell.connection_age_ms": "the milliseconds since the connection was opened",
+  "shell.younger_than_connection": {
+    yes: "it was started after the connection was opened",
+    no: "it is older than the connection",
+  },
+  "shell.sent_nothing": { yes: "this side has sent nothing", no: "this side has sent something" },
   "client.direction": OPENED_BY,
   "client.remote_spoke_first": { yes: "the other side spoke first", no: "this side has spoken" },
   "client.last_word_ours": { yes: "the last word was ours", no: "the last word was the other side's" },
@@ -245,6 +256,48 @@ const SHELLS: Readonly<Record<string, Words>> = {
   "miner.pool": "the mining pool",
   "miner.traits": "a sign of mining",
   "miner.confirmed": { yes: "the other side is a mining pool", no: "the other side is not known as a mining pool" },
+};
+
+const KERNEL: Readonly<Record<string, Words>> = {
+  "kernel.verdict": {
+    name: "what the kernel stopped it as",
+    values: {
+      reverse_shell: "the kernel recognised a reverse shell as it came into being",
+      bind_shell: "the kernel recognised a bind shell as it came into being",
+      miner_confirmed: "the kernel recognised a miner",
+      blocked: "the address is blocked",
+    },
+  },
+  "kernel.shape": "how the kernel recognised it",
+  "kernel.stage": "at which step the kernel saw it",
+  "kernel.action": "what the kernel did",
+  "kernel.generation": "the number of the policy in force",
+  "kernel.times": "how often in one look",
+  "dns.question.name": "the name that was asked for",
+  "dns.question.type": "the type of the question",
+  "signal.number": "the number of the signal",
+  "signal.target_pid": "the process number of who was signalled",
+  "access.kind": {
+    name: "what was opened",
+    values: {
+      credentials: "a file with credentials was opened",
+      decoy: "a decoy was opened, which nobody has a reason to",
+      "process-memory": "the memory of another process was written",
+    },
+  },
+  "module.name": "the name of the module",
+  "change.before_user_id": "the user number before",
+  "change.user": { yes: "it acts as another user than before", no: "it acts as the same user as before" },
+  "change.capabilities_gained": { yes: "it has capabilities that it did not have", no: "it gained no capabilities" },
+  "change.namespaces": "a namespace that it left",
+  "change.root_unexplained": {
+    yes: "it became root and executed no setuid file",
+    no: "how it came to its user is known",
+  },
+  "blind.from": "when the sensor began to miss something",
+  "blind.to": "when the sensor saw everything again",
+  "blind.lost": "the number of reports that are lost",
+  "blind.reconciled": "when the whole host had been looked at again",
 };
 
 const FILES: Readonly<Record<string, Words>> = {
@@ -360,7 +413,7 @@ const REST: Readonly<Record<string, Words>> = {
   "indicator.line": "the line of the list",
 };
 
-const WORDS: Readonly<Record<string, Words>> = { ...PROCESS, ...NETWORK, ...SHELLS, ...FILES, ...REST };
+const WORDS: Readonly<Record<string, Words>> = { ...PROCESS, ...NETWORK, ...SHELLS, ...KERNEL, ...FILES, ...REST };
 
 /** `shell.wiring is "direct"` as `its own input and output are the connection`; unchanged where it names no field. */
 export function readableReason(reason: string): string {

@@ -219,6 +219,25 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "indicator.value", type: "string" },
   { name: "indicator.list", type: "string" },
   { name: "indicator.line", type: "integer" },
+  // What the kernel sensor reports of single acts.
+  { name: "process.env_vars", type: "strings" },
+  { name: "dns.question.name", type: "string", sigma: ["QueryName"] },
+  { name: "dns.question.type", type: "integer" },
+  { name: "signal.number", type: "integer" },
+  { name: "signal.target_pid", type: "integer" },
+  // credentials, decoy, process-memory.
+  { name: "access.kind", type: "string" },
+  { name: "module.name", type: "string" },
+  { name: "change.before_user_id", type: "integer" },
+  { name: "change.user", type: "boolean" },
+  { name: "change.capabilities_gained", type: "boolean" },
+  // mount, network, user, pid.
+  { name: "change.namespaces", type: "strings" },
+  { name: "change.root_unexplained", type: "boolean" },
+  { name: "blind.from", type: "integer" },
+  { name: "blind.to", type: "integer" },
+  { name: "blind.lost", type: "integer" },
+  { name: "blind.reconciled", type: "integer" },
   { name: "scan.kind", type: "string" },
   { name: "scan.ports", type: "integer" },
 ];

@@ -21,6 +21,8 @@ export interface KernelTask {
   readonly device: number;
   readonly inode: number;
   readonly cgroup: bigint;
+  /** The daemon has said what this file is. */
+  readonly isNamed: boolean;
   /** It runs a file in memory, a deleted one, one of a directory of everybody; it executed a setuid file. */
   readonly marks: { readonly memfd: boolean; readonly deleted: boolean; readonly setuid: boolean };
 }

@@ -111,7 +111,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     handlers,
     peerCredentials: (descriptor) => {
       const peer = peerCredentialsOf(descriptor);
-      if (peer !== undefined) operators.note(peer.pid);
+      if (peer !== undefined) {
+        operators.note(peer.pid);
+        guard.kernel.applyOrders();
+      }
       return peer;
     },
     onFault,
@@ -183,9 +186,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 
   function configRead(read: ConfigReload): void {
     announce.configRead(read);
+    guard.kernel.applyOrders();
     if (!read.changed) return;
     guard.context.relearn();
-    guard.kernel.applyOrders();
     notifier.setLevels(new Set(orders.config().LOG_LEVELS));
   }
 

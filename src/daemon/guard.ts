@@ -18,9 +18,9 @@ import { type CrashGuard, guardDetector, guardScanner, scannerPart } from "./cra
 import type { Degradations } from "./degradations.ts";
 import type { Eyes } from "./eyes.ts";
 import { allDetectors, hostContext } from "./head.ts";
+import { createKernel, type Kernel } from "./kernel.ts";
 import type { Orders } from "./orders.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
-import { createKernel, type Kernel } from "./kernel.ts";
 import type { LiveSite } from "./site.ts";
 import { createSupervisor, type ScannerSettings, type Supervisor } from "./supervisor.ts";
 import { hands, tellerOf } from "./voices.ts";

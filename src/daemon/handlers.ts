@@ -13,9 +13,11 @@ import type { Degradations } from "./degradations.ts";
 import type { Eyes } from "./eyes.ts";
 import { trustHandlers } from "./handlers_trust.ts";
 import { viewHandlers } from "./handlers_views.ts";
+import type { Kernel } from "./kernel.ts";
 import type { Orders } from "./orders.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Pipeline } from "./pipeline.ts";
+
 import { rehearse } from "./rehearse.ts";
 import { blindness } from "./rule_files.ts";
 import { selftest } from "./selftest.ts";
@@ -34,6 +36,7 @@ export interface HandlerParts {
   readonly pipeline: Pipeline;
   readonly budget: KillBudget;
   readonly pauses: Pauses;
+  readonly kernel: Pick<Kernel, "applyOrders" | "status">;
   readonly degradations: Degradations;
   /** New ones, without memory: a rehearsal must not disturb what the live ones remember. */
   readonly detectors: () => readonly Detector[];
@@ -59,7 +62,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     pause: async ({ minutes, reason }, caller) => {
       const untilMs = clock.nowMs() + minutes * 60_000;
       const kept = pauses.begin({ untilMs, by: caller.user, reason });
-      orders.refresh();
+      inForce();
       audit(caller, "pause", `${minutes} minutes: ${reason}`);
       const ends = kept ? "" : ", or with a restart of the daemon (it could not be written down)";
       warn(
@@ -69,7 +72,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     },
     resume: async (_params, caller) => {
       const wasPaused = pauses.end();
-      orders.refresh();
+      inForce();
       audit(caller, "resume", wasPaused ? "" : "was not paused");
       if (wasPaused) warn(`${caller.user} ended the pause; the mode is ${orders.modeText()}`);
       return ok({ wasPaused, mode: orders.mode() });
@@ -105,6 +108,12 @@ export function createHandlers(parts: HandlerParts): Handlers {
     const { changed, generation, problems } = parts.reload();
     const rulesChanged = orders.rules().fingerprint !== before;
     return { changed, rulesChanged, configGeneration: generation, problems };
+  }
+
+  /** For the next sweep and for the kernel, which does not wait for one. */
+  function inForce(): void {
+    orders.refresh();
+    parts.kernel.applyOrders();
   }
 
   function audit(caller: Caller, action: string, detail: string): void {

@@ -6,7 +6,7 @@ import type { Context } from "../context/context.ts";
 import { classesOf, installedKernelPrograms, type KernelProgramFile } from "../context/kernel_programs.ts";
 import { classifyName } from "../context/programs.ts";
 import type { Clock } from "../core/clock.ts";
-import type { KernelAsk, KernelWord } from "../core/kernel.ts";
+import type { KernelExec, KernelWord } from "../core/kernel.ts";
 import type { EventDraft } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { InternetSocket } from "../core/socket.ts";
@@ -14,17 +14,17 @@ import type { HeldConnection } from "../core/sweep.ts";
 import type { HostView } from "../core/view.ts";
 import { createCgroups } from "../host/cgroups.ts";
 import { statOf } from "../host/executables.ts";
-import { listNumbers } from "../host/procfs.ts";
 import { AT } from "../host/libc.ts";
+import { listNumbers } from "../host/procfs.ts";
 import type { Users } from "../host/users.ts";
 import { createKernelEvents } from "../sources/kernel_events.ts";
 import { createKernelFiles } from "../sources/kernel_files.ts";
 import { createKernelProcesses } from "../sources/kernel_processes.ts";
+import { createReconciliation, type ReconciliationStatus } from "../sources/kernel_reconcile.ts";
 import { createKernelStops } from "../sources/kernel_stops.ts";
 import { type AskCounts, createKernelAsks } from "./kernel_asks.ts";
 import { createKernelOrders } from "./kernel_orders.ts";
 import { bitsOf, compileKernelPolicy, programOf } from "./kernel_policy.ts";
-import { createReconciliation, type ReconciliationStatus } from "./kernel_reconcile.ts";
 import type { Orders } from "./orders.ts";
 import type { Run } from "./pipeline.ts";
 
@@ -146,11 +146,12 @@ export function createKernel(parts: KernelParts): Kernel {
         void parts.sweepSoon();
         return;
       case "ask":
-        if (word.ask.shape === "unknown-program") nameProgram(word.ask);
-        else asks.hear(word.ask);
+        if (!word.ask.task.isNamed) nameProgram(word.ask);
+        asks.hear(word.ask);
         return;
       case "exec":
         processes.executed(word.exec);
+        if (!word.exec.task.isNamed) nameProgram(word.exec);
         break;
       case "fork":
         processes.started(word.ref, word.parent);
@@ -239,17 +240,18 @@ export function createKernel(parts: KernelParts): Kernel {
   }
 
   /** A file that nobody had named executes for the first time: what it is decides what the kernel makes of the next. */
-  function nameProgram(ask: KernelAsk): void {
+  function nameProgram({ task, argv }: Pick<KernelExec, "task" | "argv">): void {
     const view = parts.lastView();
     if (view === undefined) return;
-    const process = processes.describe(ask.task, ask.argv);
+    const process = processes.describe(task, argv);
     const seen = parts.context.withGone(view, [process]).program(process);
     const name = seen.name.slice(seen.name.lastIndexOf("/") + 1);
-    const known = seen.name.includes("/") ? { ...classifyName(""), ...seen, family: "" } : { ...classifyName(name), ...seen };
+    const known = seen.name.includes("/")
+      ? { ...classifyName(""), ...seen, family: "" }
+      : { ...classifyName(name), ...seen };
     const classes = [...classesOf(seen.verified ? name : "", known), ...(seen.verified ? (["verified"] as const) : [])];
-    const { device, inode } = ask.task;
+    const { device, inode } = task;
     sent.name(programOf({ device, inode }, bitsOf(classes), known.family));
-    if (ask.held !== "nothing") sent.answer(ask.id, ask.held, "release", 0);
   }
 
   function tick(): void {

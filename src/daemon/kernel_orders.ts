@@ -2,6 +2,8 @@
  * Keeps the kernel's copy of the policy equal to what is in force: what changed is sent, at once, under a new generation.
  * A sensor that starts anew is told everything.
  */
+
+import type { Answer } from "./kernel_asks.ts";
 import {
   answerFrame,
   exemptFrame,
@@ -13,7 +15,6 @@ import {
 } from "./kernel_frames.ts";
 import { KERNEL_RULES, PROGRAM } from "./kernel_numbers.ts";
 import { type KernelPolicy, type KernelProgram, programOf } from "./kernel_policy.ts";
-import type { Answer } from "./kernel_asks.ts";
 
 const MINER = KERNEL_RULES.find(({ name }) => name === "miner_confirmed")?.number ?? 0;
 /** Answers about files that nobody had named; the kernel's own table holds a few thousand. */

@@ -2,8 +2,9 @@
  * From what the operator wants to what the kernel can compare by itself. What it cannot compare (arguments, parents)
  * matches wider there: such a shape is asked about, never killed by it. Pure but for the look-ups that are handed in.
  */
-import { optionLetters } from "../context/scripts.ts";
+
 import type { KernelClass, KernelProgramFile } from "../context/kernel_programs.ts";
+import { optionLetters } from "../context/scripts.ts";
 import type { ExceptionEntry } from "../core/exception.ts";
 import type { ResponseKind } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";

@@ -15,6 +15,7 @@ import type { KernelAction, KernelStage } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import { addressText } from "../host/addresses.ts";
 import { deviceNumber } from "../host/procfs.ts";
+import { PROGRAM } from "./kernel_numbers.ts";
 
 const TICK_NS = 10_000_000n;
 const NO_LOGIN = 0xffffffff;
@@ -86,7 +87,13 @@ const SHAPES: readonly KernelShape[] = [
 ];
 const STAGES: readonly KernelStage[] = ["held", "exec", "connect", "receive", "send", "held"];
 const ACTIONS: readonly (KernelAction | undefined)[] = [undefined, "killed", "rehearsed", "refused", "dropped"];
-const RULES: readonly (KernelRule | undefined)[] = [undefined, "reverse_shell", "bind_shell", "miner_confirmed", "blocked"];
+const RULES: readonly (KernelRule | undefined)[] = [
+  undefined,
+  "reverse_shell",
+  "bind_shell",
+  "miner_confirmed",
+  "blocked",
+];
 const HELD: readonly KernelAsk["held"][] = ["nothing", "connection", "exec"];
 const WATCHES = [undefined, "credentials", "decoy", "process-memory"] as const;
 const NAMESPACES = [
@@ -278,6 +285,7 @@ function taskAt(reader: Reader): KernelTask {
     device: deviceNumber(device >>> 20, device & 0xfffff),
     inode: Number(view.getBigUint64(88, true)),
     cgroup: view.getBigUint64(96, true),
+    isNamed: (number(112) & PROGRAM.known) !== 0,
     marks: {
       memfd: (state & STATE.memfd) !== 0,
       deleted: (state & STATE.deleted) !== 0,

@@ -258,12 +258,7 @@ function dueAtMs(state: State, run: Run): number {
   return Math.max(planned, run.restsUntilMs);
 }
 
-function scan<Input, Seen>(
-  state: State,
-  scanner: Scanner<Input, Seen>,
-  input: Input,
-  which: Which,
-): Seen | undefined {
+function scan<Input, Seen>(state: State, scanner: Scanner<Input, Seen>, input: Input, which: Which): Seen | undefined {
   const { clock, settings, onFault } = state.parts;
   const run = runOf(state, scanner.name);
   const nowMs = clock.monotonicMs();

@@ -3,7 +3,15 @@
  * In this order, each step leaving its reason. Pure but for the budget it is handed.
  */
 import { exceptionFacts, matchesException } from "../core/exception.ts";
-import type { ActionPlan, Decision, DecisionBase, Finding, KernelStop, ResponseKind, SocketRef } from "../core/nouns.ts";
+import type {
+  ActionPlan,
+  Decision,
+  DecisionBase,
+  Finding,
+  KernelStop,
+  ResponseKind,
+  SocketRef,
+} from "../core/nouns.ts";
 import { type Process, type ProcessRef, processKey, sameProcess } from "../core/process.ts";
 import { lineageOf } from "../core/render.ts";
 import type { HostView } from "../core/view.ts";

@@ -46,6 +46,7 @@ const CONNECTION = [
   "peer.port",
 ];
 const KERNEL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("kernel."));
+const CHANGE = FIELDS.map((field) => field.name).filter((name) => name.startsWith("change."));
 const SHELL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("shell."));
 const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
 
@@ -64,8 +65,22 @@ const PEER = [...CONNECTION, "peer.scope"];
 const OWN_SERVICE = "algo-monitor";
 
 export const FED: readonly FedLogSource[] = [
-  fed("process_creation", undefined, ["sources/processes"], PROCESS),
-  fed("network_connection", undefined, ["sources/network"], [...PROCESS, ...CONNECTION]),
+  fed("process_creation", undefined, ["sources/processes", "sources/kernel_events"], PROCESS),
+  fed("network_connection", undefined, ["sources/network", "sources/kernel_events"], [...PROCESS, ...CONNECTION]),
+  fed("dns_query", undefined, ["sources/kernel_events"], [...PROCESS, "dns.question.name", "dns.question.type"]),
+  fed("port_probe", OWN_SERVICE, ["sources/kernel_events"], ["peer.ip", "scan.kind", "scan.ports"]),
+  fed("guard_signal", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "signal.number", "signal.target_pid"]),
+  fed("sensitive_access", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "file.path", "access.kind"]),
+  fed("kernel_module", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "module.name"]),
+  fed("io_uring", OWN_SERVICE, ["sources/kernel_events"], PROCESS),
+  fed("credential_change", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, ...CHANGE]),
+  fed(
+    "blind_window",
+    OWN_SERVICE,
+    ["sources/kernel_reconcile"],
+    ["blind.from", "blind.to", "blind.lost", "blind.reconciled"],
+  ),
+  fed("hidden_process", OWN_SERVICE, ["sources/kernel_reconcile"], ["process.pid"]),
   fed(
     "wired_shell",
     OWN_SERVICE,
@@ -114,12 +129,7 @@ export const FED: readonly FedLogSource[] = [
     ["detection/detectors/unknown_process"],
     [...PROCESS, ...IDENTITY, "unknown.origin", "unknown.fold"],
   ),
-  fed(
-    "blocked_connection",
-    OWN_SERVICE,
-    ["sources/kernel_verdicts"],
-    [...PROCESS, ...CONNECTION, ...KERNEL],
-  ),
+  fed("blocked_connection", OWN_SERVICE, ["sources/kernel_verdicts"], [...PROCESS, ...CONNECTION, ...KERNEL]),
   fed("name_pattern", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),
   fed("shell_indicator", OWN_SERVICE, ["detection/detectors/site_patterns"], [...PROCESS, ...PATTERN]),
   fed(

@@ -38,7 +38,10 @@ export interface KernelEventCounts {
 
 type Waiting =
   | { readonly kind: "exec"; readonly exec: KernelExec }
-  | { readonly kind: "connection"; readonly word: Extract<KernelWord, { connection: KernelConnection; task: KernelTask }> }
+  | {
+      readonly kind: "connection";
+      readonly word: Extract<KernelWord, { connection: KernelConnection; task: KernelTask }>;
+    }
   | { readonly kind: "fact"; readonly word: FactWord };
 type FactWord = Extract<KernelWord, { kind: "dns" | "refused" | "signal" | "file" | "module" | "uring" | "change" }>;
 
@@ -137,7 +140,8 @@ export function createKernelEvents(parts: {
   }
 
   function rememberConnection(cookie: bigint): void {
-    if (toldConnections.size >= TOLD_MAX) for (const first of [...toldConnections].slice(0, TOLD_MAX / 4)) toldConnections.delete(first);
+    if (toldConnections.size >= TOLD_MAX)
+      for (const first of [...toldConnections].slice(0, TOLD_MAX / 4)) toldConnections.delete(first);
     toldConnections.add(cookie);
   }
 }
@@ -226,9 +230,16 @@ function factDraft(view: HostView, word: FactWord, process: Process | undefined)
       };
     }
     case "refused":
-      return own("port_probe", "ports-refused", { "peer.ip": word.source, "scan.kind": "refused", "scan.ports": word.ports });
+      return own("port_probe", "ports-refused", {
+        "peer.ip": word.source,
+        "scan.kind": "refused",
+        "scan.ports": word.ports,
+      });
     case "signal":
-      return own("guard_signal", "guard-signalled", { "signal.number": word.signal, "signal.target_pid": word.targetPid });
+      return own("guard_signal", "guard-signalled", {
+        "signal.number": word.signal,
+        "signal.target_pid": word.targetPid,
+      });
     case "file": {
       const opener = knownProcess(view, word.ref);
       return {
@@ -250,7 +261,8 @@ function factDraft(view: HostView, word: FactWord, process: Process | undefined)
         "change.user": word.uidChanged,
         "change.capabilities_gained": word.capabilitiesGained,
         "change.namespaces": word.namespaces,
-        "change.root_unexplained": word.uidChanged && word.task.effectiveUid === 0 && word.beforeUid !== 0 && !word.task.marks.setuid,
+        "change.root_unexplained":
+          word.uidChanged && word.task.effectiveUid === 0 && word.beforeUid !== 0 && !word.task.marks.setuid,
       });
   }
 }

@@ -98,8 +98,7 @@ export function createKernelProcesses(parts: {
   }
 
   function* livingSince(beforeMs: number): Iterable<ProcessRef> {
-    for (const { ref, endedAtMs, toldAtMs } of told.values())
-      if (endedAtMs === 0 && toldAtMs < beforeMs) yield ref;
+    for (const { ref, endedAtMs, toldAtMs } of told.values()) if (endedAtMs === 0 && toldAtMs < beforeMs) yield ref;
   }
 
   function forget(nowMs: number): void {
@@ -118,10 +117,14 @@ export function createKernelProcesses(parts: {
     const own = exec?.task.inode === task.inode ? exec : undefined;
     const words = own?.argv ?? argv ?? [];
     const executable = parts.files.executableOf(task, own === undefined ? "" : absolutePath(own));
-    return processOf(task, { words, truncated: own?.argvTruncated ?? argv !== undefined, executable }, {
-      cgroup: parts.cgroups.pathOf(task.cgroup, task.ref.pid),
-      directory: own?.directory ?? "",
-    });
+    return processOf(
+      task,
+      { words, truncated: own?.argvTruncated ?? argv !== undefined, executable },
+      {
+        cgroup: parts.cgroups.pathOf(task.cgroup, task.ref.pid),
+        directory: own?.directory ?? "",
+      },
+    );
   }
 }
 

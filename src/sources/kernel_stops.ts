@@ -76,5 +76,14 @@ function livingIn(view: HostView, ref: ProcessRef): Process | undefined {
 
 function keyOf({ rule, shape, stage, action, task, connection, holder }: KernelVerdict): string {
   const { parent } = task;
-  return [rule, shape, stage, action, task.inode, parent?.pid ?? 0, holder?.pid ?? 0, connection?.remote.address ?? ""].join(" ");
+  return [
+    rule,
+    shape,
+    stage,
+    action,
+    task.inode,
+    parent?.pid ?? 0,
+    holder?.pid ?? 0,
+    connection?.remote.address ?? "",
+  ].join(" ");
 }

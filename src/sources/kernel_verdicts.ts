@@ -7,8 +7,8 @@ import type { EventDraft, Fields, KernelStop, ProcessEvidence, SocketRef, Subjec
 import { isLoopback } from "../core/place.ts";
 import { type Process, type ProcessRef, sameProcess } from "../core/process.ts";
 import { connectionFields, processFields, socketRef } from "../core/render.ts";
-import type { InternetSocket } from "../core/socket.ts";
 import { unreachable } from "../core/result.ts";
+import type { InternetSocket } from "../core/socket.ts";
 import type { HostView } from "../core/view.ts";
 
 /** @param view one that knows `process` too, dead or alive. */
@@ -125,7 +125,9 @@ export function asSocket(connection: KernelConnection): InternetSocket {
 
 function evidenceOf(process: Process, connection: KernelConnection | undefined): ProcessEvidence {
   const peer =
-    connection === undefined ? [] : [`${connection.protocol} to ${connection.remote.address} port ${connection.remote.port}`];
+    connection === undefined
+      ? []
+      : [`${connection.protocol} to ${connection.remote.address} port ${connection.remote.port}`];
   return {
     process: process.ref,
     executable: process.executable?.path ?? "",

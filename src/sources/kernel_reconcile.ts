@@ -8,7 +8,7 @@ import { type ProcessRef, processKey } from "../core/process.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { HostView } from "../core/view.ts";
 import { closePidfd, openPidfd } from "../host/signals.ts";
-import type { KernelProcesses } from "../sources/kernel_processes.ts";
+import type { KernelProcesses } from "./kernel_processes.ts";
 
 /** A record is on its way for so long, and a scan takes as long again. */
 const SLACK_MS = 1_000;
@@ -114,7 +114,8 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
       if (socket.inode === 0 || socket.remote === undefined || socket.protocol !== "tcp") continue;
       next.add(socket.inode);
       const direction = view.internetSocket(socket.inode)?.direction;
-      if (isFirst || direction !== "connected" || knownConnections.has(socket.inode) || inodes.has(socket.inode)) continue;
+      if (isFirst || direction !== "connected" || knownConnections.has(socket.inode) || inodes.has(socket.inode))
+        continue;
       counts.connectionsMissed++;
     }
     // An empty host is a first look for ever, which costs nothing.
