@@ -6,7 +6,13 @@
 import { isLoginServiceName } from "../core/login_services.ts";
 import { isRootOnly } from "../core/place.ts";
 import { listDirectory } from "../host/directories.ts";
-import { resolveInSystemDirectories, SYSTEM_DIRECTORIES, statOf } from "../host/executables.ts";
+import {
+  type ElfFingerprint,
+  fingerprintOf,
+  resolveInSystemDirectories,
+  SYSTEM_DIRECTORIES,
+  statOf,
+} from "../host/executables.ts";
 import { classifyName, isLoaderName, type ProgramClass } from "./programs.ts";
 
 export type KernelClass =
@@ -26,8 +32,12 @@ export interface KernelProgramFile {
   readonly classes: readonly KernelClass[];
   /** Whose options are read how, as context/scripts.ts names it; empty for none. */
   readonly family: string;
+  /** To know a copy by, of those that matter as copies. */
+  readonly fingerprint?: ElfFingerprint;
 }
 
+/** What is worth recognising under another name. */
+const COPIED: ReadonlySet<KernelClass> = new Set(["shell", "interpreter", "relay", "applets", "loader"]);
 const FETCHERS: ReadonlySet<string> = new Set(["curl", "wget", "wget2", "aria2c"]);
 /** Outside of the directories that programs are found in. */
 const LOADERS: readonly string[] = [
@@ -68,11 +78,15 @@ export function installedKernelPrograms(): readonly KernelProgramFile[] {
     const known = found.get(key);
     const verified: readonly KernelClass[] = isRootOnly(file) ? ["verified"] : [];
     const { family } = classifyName(name);
+    const classes = [...new Set([...(known?.classes ?? []), ...classesOf(name), ...verified])];
+    const fingerprint =
+      known?.fingerprint ?? (classes.some((one) => COPIED.has(one)) ? fingerprintOf(file.path) : undefined);
     found.set(key, {
       device: file.device,
       inode: file.inode,
-      classes: [...new Set([...(known?.classes ?? []), ...classesOf(name), ...verified])],
+      classes,
       family: family === "" ? (known?.family ?? "") : family,
+      ...(fingerprint === undefined ? {} : { fingerprint }),
     });
   };
   for (const directory of SYSTEM_DIRECTORIES) {

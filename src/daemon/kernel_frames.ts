@@ -2,11 +2,20 @@
 import { networkBytes } from "../core/address.ts";
 import type { KernelExempt, KernelProgram, KernelSettings, KernelSpared } from "./kernel_policy.ts";
 
-const TYPE = { settings: 129, programs: 130, exempt: 131, spared: 132, answer: 133, networks: 134, canary: 135, stop: 137 } as const;
+const TYPE = {
+  settings: 129,
+  programs: 130,
+  exempt: 131,
+  spared: 132,
+  answer: 133,
+  networks: 134,
+  canary: 135,
+  stop: 137,
+} as const;
 const HEADER_BYTES = 16;
 const LIST_BYTES = HEADER_BYTES + 8;
 const SETTINGS_BYTES = 48;
-const PROGRAM_BYTES = 32;
+const PROGRAM_BYTES = 48;
 const EXEMPT_BYTES = 48;
 const SPARED_BYTES = 16;
 const NETWORK_BYTES = 32;
@@ -40,6 +49,8 @@ export function programsFrames(programs: readonly KernelProgram[]): readonly Uin
         view.setUint32(at + 12, one.program, true);
         view.setBigUint64(at + 16, one.codeLetters, true);
         view.setBigUint64(at + 24, one.valueLetters, true);
+        view.setBigUint64(at + 32, one.fingerprint?.entry ?? 0n, true);
+        view.setBigUint64(at + 40, one.fingerprint?.sections ?? 0n, true);
       }),
     );
   }

@@ -9,6 +9,7 @@ import type { ExceptionEntry } from "../core/exception.ts";
 import type { ResponseKind } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { Policy } from "../decision/policy.ts";
+import type { ElfFingerprint } from "../host/executables.ts";
 import { KERNEL_RULES, type KernelRuleName, MODE, PROGRAM, RULE_NUMBERS, SPARED } from "./kernel_numbers.ts";
 
 /** What the sensor's maps hold; a longer list of exceptions becomes one that matches everything. */
@@ -24,6 +25,7 @@ export interface KernelProgram extends KernelFile {
   readonly program: number;
   readonly codeLetters: bigint;
   readonly valueLetters: bigint;
+  readonly fingerprint?: ElfFingerprint;
 }
 
 export interface KernelExempt {
@@ -125,13 +127,17 @@ function modeOf(name: KernelRuleName, input: KernelPolicyInput): number {
 
 function programsOf(input: KernelPolicyInput): readonly KernelProgram[] {
   const found = new Map<string, KernelProgram>();
-  const add = ({ device, inode }: KernelFile, program: number, family = ""): void => {
+  const add = ({ device, inode }: KernelFile, program: number, family = "", fingerprint?: ElfFingerprint): void => {
     const known = found.get(`${device}:${inode}`);
     const bits = (known?.program ?? 0) | program;
     const letters = programOf({ device, inode }, bits, family);
-    found.set(`${device}:${inode}`, family === "" && known !== undefined ? { ...known, program: bits } : letters);
+    const copied = fingerprint === undefined ? {} : { fingerprint };
+    found.set(
+      `${device}:${inode}`,
+      family === "" && known !== undefined ? { ...known, program: bits } : { ...letters, ...copied },
+    );
   };
-  for (const one of input.installed) add(one, bitsOf(one.classes), one.family);
+  for (const one of input.installed) add(one, bitsOf(one.classes), one.family, one.fingerprint);
   for (const file of input.policy.trustedExecutables) add(file, PROGRAM.exempt);
   for (const path of input.policy.neverTouch.executables) {
     const file = input.fileOf(path);

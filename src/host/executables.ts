@@ -103,6 +103,26 @@ export interface ExecutableReader {
   size(): number;
 }
 
+/** What two builds of a program hardly share and a copy, even one with something appended, keeps. */
+export interface ElfFingerprint {
+  /** e_entry and e_shoff of elf(5). */
+  readonly entry: bigint;
+  readonly sections: bigint;
+}
+
+/** Undefined for what is no 64-bit ELF file, and for one without a table of sections. */
+export function fingerprintOf(path: string): ElfFingerprint | undefined {
+  const descriptor = openAt(AT.currentDirectory, path, OPEN.readOnly | OPEN.nonBlocking);
+  if (descriptor < 0) return undefined;
+  const header = new Uint8Array(64);
+  const got = readAt(descriptor, header, 0);
+  closeDescriptor(descriptor);
+  const view = new DataView(header.buffer);
+  if (got < 64 || view.getUint32(0, false) !== 0x7f454c46 || header[4] !== 2) return undefined;
+  const sections = view.getBigUint64(40, true);
+  return sections === 0n ? undefined : { entry: view.getBigUint64(24, true), sections };
+}
+
 export function createExecutableReader(): ExecutableReader {
   const buildIds = new Map<string, string>();
   return {

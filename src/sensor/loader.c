@@ -105,6 +105,7 @@ bool loaded_open(struct loaded *out, const char *cgroup_path) {
   out->other = map_of(out, "other");
   out->settings = map_of(out, "settings");
   out->programs = map_of(out, "programs");
+  out->copies = map_of(out, "copies");
   out->exempt = map_of(out, "exempt");
   out->spared = map_of(out, "spared");
   out->networks = map_of(out, "networks");

@@ -23,7 +23,7 @@ struct loaded {
   struct hook hooks[HOOKS_MAX];
   int hook_count;
   int urgent, vital, other; /* rings */
-  int settings, programs, exempt, spared, networks, answers, refused, counters;
+  int settings, programs, copies, exempt, spared, networks, answers, refused, counters;
   char failure[512];
 };
 

@@ -46,6 +46,11 @@ static void set_programs(const struct policy_program *list, __u32 count) {
     struct program_key key = {.inode = list[i].inode, .device = list[i].device};
     struct program value = {.code_letters = list[i].code_letters, .value_letters = list[i].value_letters, .program = list[i].program};
     bpf_map_update_elem(maps->programs, &key, &value, BPF_ANY);
+    if (!list[i].sections) continue;
+    /* A copy of it is the same program, and nobody installed it. */
+    struct copy_key copy = {.entry = list[i].entry, .sections = list[i].sections};
+    value.program &= ~(PROGRAM_VERIFIED | PROGRAM_EXEMPT | PROGRAM_SPARED | PROGRAM_LOGIN);
+    bpf_map_update_elem(maps->copies, &copy, &value, BPF_ANY);
   }
 }
 

@@ -393,13 +393,16 @@ struct policy_settings {
   __u32 reserved2;
 };
 
-/* 32 bytes. */
+/* 48 bytes. */
 struct policy_program {
   __u64 inode;
   __u32 device;       /* st_dev as major << 20 | minor */
   __u32 program;      /* enum program_class bits */
   __u64 code_letters; /* bit (letter - 'A') for A-Z, 26 + (letter - 'a') for a-z: short options that bring code */
   __u64 value_letters; /* short options that swallow the next word */
+  /* Of the ELF header, to know a copy by; 0: none. */
+  __u64 entry;
+  __u64 sections;
 };
 struct policy_programs {
   struct wire_header header;

@@ -141,7 +141,7 @@ struct task_struct {
   struct nsproxy *nsproxy;
   char comm[16];
 };
-struct linux_binprm { const char *filename; };
+struct linux_binprm { const char *filename; char buf[256]; };
 
 struct in6_addr { union { __u8 u6_addr8[16]; } in6_u; };
 typedef struct { __s64 counter; } atomic64_t;

@@ -255,6 +255,18 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
   file_identity(exe, &p->exe_inode, &p->exe_device);
   struct program *known = NULL;
   __u32 program = class_of(p->exe_inode, p->exe_device, &known);
+  if (!(program & ~(PROGRAM_KNOWN | PROGRAM_VERIFIED))) {
+    /* A copy of a known program under another name: the head of the file is still in the kernel's hands. */
+    struct copy_key copy = {};
+    const char *file = __builtin_preserve_access_index(&program_to_be->buf[0]);
+    bpf_probe_read_kernel(&copy.entry, 8, file + 24);
+    bpf_probe_read_kernel(&copy.sections, 8, file + 40);
+    struct program *original = copy.sections ? bpf_map_lookup_elem(&copies, &copy) : NULL;
+    if (original) {
+      known = original;
+      program |= original->program;
+    }
+  }
   struct wire_exec *record = (struct wire_exec *)s->record;
   __builtin_memset(record, 0, sizeof *record);
   p->state &= TASK_CONNECTED | TASK_LISTENED | TASK_ACCEPTED | TASK_RECEIVED | TASK_REMOTE_FIRST | TASK_CONDEMNED | TASK_LINEAGE;

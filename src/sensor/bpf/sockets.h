@@ -18,6 +18,8 @@ static __always_inline void emit_socket(__u32 who, __u32 type, struct task_struc
   emit(LANE_VITAL, record, sizeof *record);
 }
 
+static __always_inline bool is_channel(int kind) { return kind == FD_PIPE || kind == FD_FIFO || kind == FD_UNIX; }
+
 /* The three standard descriptors as they are now, which may differ from those at exec. */
 static __always_inline void look_at_standard(__u32 who, struct task_struct *task) {
   __u64 table = (__u64)BPF_CORE_READ(task, files);
@@ -34,7 +36,7 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
   if (!s || !p || !c) return JUDGED_NOTHING;
   s->words.length = 0;
   int in = s->looks[0].fd.kind, out = s->looks[1].fd.kind;
-  bool piped_in = in == FD_PIPE || in == FD_FIFO || in == FD_UNIX, piped_out = out == FD_PIPE || out == FD_FIFO || out == FD_UNIX;
+  bool piped_in = is_channel(in), piped_out = is_channel(out);
   __u32 rule = rule_of(c);
   /* shell | connector */
   struct end_key key = {.id = s->looks[0].id, .output = 1};
@@ -130,8 +132,10 @@ int on_state(struct bpf_raw_tracepoint_args *ctx) {
   look_at_standard(SCRATCH_STATE, task);
   int judged = judge_connector(SCRATCH_STATE, (__u64)task, socket, pid, STAGE_CONNECT);
   if (judged == JUDGED_STOP) stop_current();
-  else if (judged == JUDGED_NOTHING && (p->program & PROGRAM_RELAY)) {
-    /* A tool made to relay: what it will be wired to shows in a moment, and nothing may come before that. */
+  else if (judged == JUDGED_NOTHING && (p->program & PROGRAM_RELAY) && s->looks[0].fd.kind != FD_NULL &&
+           is_channel(s->looks[0].fd.kind) && is_channel(s->looks[1].fd.kind)) {
+    /* A tool made to relay between two pipes: what stands behind them is for the daemon to find out, and nothing may
+     * come before that. */
     judge(SCRATCH_STATE, HOW(RULE_REVERSE_SHELL, SHAPE_PENDING, STAGE_CONNECT, 0), socket, 0, pid);
   }
   describe_socket(SCRATCH_STATE, socket);

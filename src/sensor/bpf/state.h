@@ -74,6 +74,7 @@ struct end_key { __u64 id; __u64 output; }; /* output: 1 the writer's end, 0 the
 struct end { __u32 tgid; __u32 reserved; };
 
 struct program_key { __u64 inode; __u64 device; };
+struct copy_key { __u64 entry; __u64 sections; };
 struct program { __u64 code_letters; __u64 value_letters; __u32 program; __u32 reserved; };
 struct spared_key { __u64 id; __u64 kind; };
 struct network_key { __u32 prefix_bits; __u8 address[16]; };
@@ -116,6 +117,7 @@ MAP(BPF_MAP_TYPE_HASH, PROCESSES_MAX, __u32, struct process, processes);
 MAP(BPF_MAP_TYPE_LRU_HASH, SOCKETS_MAX, __u64, struct connection, connections);
 MAP(BPF_MAP_TYPE_LRU_HASH, ENDS_MAX, struct end_key, struct end, ends);
 MAP(BPF_MAP_TYPE_HASH, PROGRAMS_MAX, struct program_key, struct program, programs);
+MAP(BPF_MAP_TYPE_LRU_HASH, 1024, struct copy_key, struct program, copies);
 MAP(BPF_MAP_TYPE_HASH, 1024, struct spared_key, __u32, spared);
 MAP(BPF_MAP_TYPE_ARRAY, 64, __u32, struct policy_exempt, exempt);
 MAP(BPF_MAP_TYPE_LRU_HASH, 4096, struct port_key, __u32, suspect_ports);
