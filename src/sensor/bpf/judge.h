@@ -154,6 +154,16 @@ __attribute__((noinline)) int judge(__u32 who, __u32 how, __u64 socket, __u32 ho
   return certain ? (stop ? JUDGED_STOP : JUDGED_REHEARSED) : JUDGED_ASKED;
 }
 
+/* Questions that are no more than a suspicion: so many a second, that nobody keeps the daemon busy with them. */
+static __always_inline bool may_ask(struct settings *set) {
+  __u64 now = bpf_ktime_get_boot_ns();
+  if (now - set->asked_since_ns > 1000000000ULL) {
+    set->asked_since_ns = now;
+    set->asked = 0;
+  }
+  return set->asked++ < ASKED_PER_SECOND_MAX;
+}
+
 #define HOW(rule, shape, stage, certain) ((rule) | (shape) << 8 | (stage) << 16 | (__u32)(certain) << 24)
 
 static __always_inline __u32 rule_of(struct connection *c) {

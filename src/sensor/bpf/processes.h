@@ -209,6 +209,10 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
     struct connection *c = second ? bpf_map_lookup_elem(&connections, &second) : NULL;
     if (writer && c && c->suspect && writer->input == second)
       return judge(SCRATCH_EXEC, HOW(rule_of(c), SHAPE_LOOP, STAGE_EXEC, 1), second, writer->pid, pid) == JUDGED_STOP;
+    /* `read -r l <&3; sh <<<"$l" >&3`: it answers to who spoke first and was not answered yet. */
+    if (c && c->suspect && c->remote_first && c->first_received_ns && !s->looks[0].socket &&
+        BPF_CORE_READ((struct tcp_sock *)second, bytes_sent) == 0)
+      return judge(SCRATCH_EXEC, HOW(rule_of(c), SHAPE_COMMAND, STAGE_EXEC, 1), second, c->opener_pid, pid) == JUDGED_STOP;
   }
 
   /* A shell told to read commands from a channel of something above it that has a connection. */
@@ -218,9 +222,11 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
   if (channel && (reads || (!program && foreign)) && has_suspect_lineage(pid)) {
     __u32 holder = find_holder(SCRATCH_EXEC, task, s->looks[0].id);
     struct process *h = holder ? bpf_map_lookup_elem(&processes, &holder) : NULL;
-    if (h && h->suspect) {
-      __u64 socket = s->looks[3].socket;
-      struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+    __u64 socket = s->looks[3].socket;
+    struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+    /* Whatever it is: with a connection that this host opened as its own input it carries what comes from there. */
+    bool carries = h && h->input == socket && c && c->direction == 1;
+    if (h && (h->suspect || carries)) {
       if (!c) {
         bpf_map_update_elem(&connections, &socket, fresh_connection(s, 2, 6, 1, holder, h->start_ns), BPF_NOEXIST);
         c = bpf_map_lookup_elem(&connections, &socket);
@@ -228,7 +234,7 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
       bool tool = h->program & PROGRAM_RELAY;
       bool silent = BPF_CORE_READ((struct tcp_sock *)socket, bytes_sent) <= 16;
       bool code = h->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY);
-      bool certain = reads && (tool || (code && (silent || h->input == socket)));
+      bool certain = reads && (tool || carries || (code && (silent || h->input == socket)));
       __u32 shape = tool ? SHAPE_RELAY_TOOL : certain ? SHAPE_RELAY_TOOL : SHAPE_CHILD;
       if (certain) condemn(holder);
       return judge(SCRATCH_EXEC, HOW(rule_of(c), shape, STAGE_EXEC, certain), socket, holder, pid) == JUDGED_STOP;
@@ -333,6 +339,13 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
   key = (struct end_key){.id = p->output, .output = 1};
   if (p->output_kind == FD_PIPE || p->output_kind == FD_FIFO) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
 
+  /* A pipeline that ends where it began hears what its first process hears. */
+  if (!p->connection && p->input && p->output) {
+    key = (struct end_key){.id = p->input, .output = 1};
+    struct end *far = bpf_map_lookup_elem(&ends, &key);
+    struct process *writer = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+    if (writer && writer->connection && writer->input == p->output) p->connection = writer->connection;
+  }
   s->pid = pid;
 
   describe_task(SCRATCH_EXEC, (__u64)task, pid);

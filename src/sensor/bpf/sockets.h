@@ -48,6 +48,11 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
     if (certain || c->suspect)
       return judge(who, HOW(rule, certain ? SHAPE_LOOP : SHAPE_PENDING, stage, certain), socket, shell->pid, pid);
   }
+  /* A pipeline that ends where it began: who reads there hears what comes here. */
+  key = (struct end_key){.id = s->looks[1].id, .output = 0};
+  far = piped_out && stage == STAGE_CONNECT ? bpf_map_lookup_elem(&ends, &key) : NULL;
+  struct process *reader = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+  if (reader && reader->output == s->looks[0].id && !reader->connection) reader->connection = socket;
   /* connector | shell, whose answers go to a connection */
   key = (struct end_key){.id = s->looks[1].id, .output = 0};
   far = piped_out ? bpf_map_lookup_elem(&ends, &key) : NULL;
@@ -132,10 +137,8 @@ int on_state(struct bpf_raw_tracepoint_args *ctx) {
   look_at_standard(SCRATCH_STATE, task);
   int judged = judge_connector(SCRATCH_STATE, (__u64)task, socket, pid, STAGE_CONNECT);
   if (judged == JUDGED_STOP) stop_current();
-  else if (judged == JUDGED_NOTHING && (p->program & PROGRAM_RELAY) && s->looks[0].fd.kind != FD_NULL &&
-           is_channel(s->looks[0].fd.kind) && is_channel(s->looks[1].fd.kind)) {
-    /* A tool made to relay between two pipes: what stands behind them is for the daemon to find out, and nothing may
-     * come before that. */
+  else if (judged == JUDGED_NOTHING && (p->program & PROGRAM_RELAY) && may_ask(set)) {
+    /* A tool made to relay: what it will be wired to shows in a moment, and nothing may come before that. */
     judge(SCRATCH_STATE, HOW(RULE_REVERSE_SHELL, SHAPE_PENDING, STAGE_CONNECT, 0), socket, 0, pid);
   }
   describe_socket(SCRATCH_STATE, socket);

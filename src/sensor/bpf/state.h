@@ -10,6 +10,7 @@
 #define ENDS_MAX 32768
 #define PROGRAMS_MAX 8192
 #define HEARD_MAX 128
+#define ASKED_PER_SECOND_MAX 8
 #define NEVER 0xffffffffffffffffULL
 
 /* Set by the daemon; one entry. */
@@ -26,6 +27,8 @@ struct settings {
   __u8 reserved;
   __u64 hold_ns;
   __u64 namespace_device;
+  __u64 asked_since_ns; /* see may_ask */
+  __u64 asked;
 };
 
 struct process {
