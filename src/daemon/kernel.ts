@@ -3,7 +3,7 @@
  * and a question are looked at at once. The daemon guards as before where there is no sensor.
  */
 import type { Context } from "../context/context.ts";
-import { classesOf, installedKernelPrograms, type KernelProgramFile } from "../context/kernel_programs.ts";
+import { classesOf, createKernelProgramList, type KernelProgramFile } from "../context/kernel_programs.ts";
 import { classifyName } from "../context/programs.ts";
 import type { Clock } from "../core/clock.ts";
 import type { KernelExec, KernelWord } from "../core/kernel.ts";
@@ -83,7 +83,8 @@ export function createKernel(parts: KernelParts): Kernel {
   const { clock, orders } = parts;
   const nowMs = () => clock.nowMs();
   const cgroups = createCgroups(() => clock.monotonicMs());
-  const processes = createKernelProcesses({ files: createKernelFiles(nowMs), cgroups, nowMs });
+  const files = createKernelFiles(nowMs);
+  const processes = createKernelProcesses({ files, cgroups, nowMs });
   const events = createKernelEvents({ processes, nowMs });
   const stops = createKernelStops(processes);
   const sent = createKernelOrders(parts.send);
@@ -94,6 +95,7 @@ export function createKernel(parts: KernelParts): Kernel {
     answer: ({ id, held }, answer, moreMs) => sent.answer(id, held, answer, moreMs),
   });
   let leftovers: readonly EventDraft[] = [];
+  const programs = createKernelProgramList();
   let installed: readonly KernelProgramFile[] = [];
   let installedAtMs = Number.NEGATIVE_INFINITY;
   let listening: Timer | undefined;
@@ -202,7 +204,8 @@ export function createKernel(parts: KernelParts): Kernel {
   function applyOrders(): void {
     if (!isRunning) return;
     if (Math.abs(clock.monotonicMs() - installedAtMs) >= CATALOGUE_EVERY_MS) {
-      installed = installedKernelPrograms();
+      installed = programs.list();
+      files.learn(installed);
       installedAtMs = clock.monotonicMs();
     }
     const rules = new Map(orders.rules().rules.map((rule) => [rule.ref.name, rule]));
