@@ -1,7 +1,7 @@
 /** `status`: how the guard is, from the running daemon; what is on record, from the store, when none runs. */
 
 import { Command } from "commander";
-import type { ScannerStatus, StatusReport } from "../core/control.ts";
+import type { BlindWindow, KernelReport, ScannerStatus, StatusReport } from "../core/control.ts";
 import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import type { Counts } from "../store/reader.ts";
@@ -137,12 +137,41 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
       "actions",
       `${plural(counts.kills, "kill")}, ${plural(counts.disconnects, "disconnect")}, ${counts.rehearsed} rehearsed, ${counts.refused} refused, ${counts.actionsFailed} failed`,
     ],
+    ...(report.kernel === undefined ? [] : kernelRows(report.kernel, report.nowMs)),
     ...(report.files === undefined ? [] : ([["files", filesLine(cli, report.files)]] as const)),
     ...(report.sessions === undefined
       ? []
       : ([["sessions", `${plural(report.sessions, "login")} now: sudo algo-monitor sessions`]] as const)),
     ["store", `${printable(store.path)}, ${bytes(store.sizeBytes)}${waiting}${outage}`],
   ];
+}
+
+function kernelRows(kernel: KernelReport, nowMs: number): readonly (readonly [string, string])[] {
+  const { verdicts, asks, askedStopped, answerMedianMs, answerP99Ms, holdsExpired, generation } = kernel;
+  const answers =
+    asks === 0
+      ? "asked nothing"
+      : `asked ${asks} times (${askedStopped} stopped), answered in ${milliseconds(answerMedianMs)}, 99 % in ${milliseconds(answerP99Ms)}, ${holdsExpired} too late`;
+  const work = `policy ${generation}; stopped ${verdicts} in the kernel; ${answers}`;
+  const missed = kernel.processesMissed + kernel.connectionsMissed + kernel.eventsLost;
+  const blind = kernel.blindWindows.at(-1);
+  const rows: (readonly [string, string])[] = [["sensor", kernel.watches ? work : `DOES NOT WATCH; ${work}`]];
+  if (missed > 0)
+    rows.push([
+      "missed",
+      `${plural(kernel.processesMissed, "start")} and ${plural(kernel.connectionsMissed, "connection")} that only a scan found, ${plural(kernel.eventsLost, "report")} lost`,
+    ]);
+  if (blind !== undefined) rows.push(["blind", blindText(blind, nowMs)]);
+  return rows;
+}
+
+function blindText({ fromMs, toMs, lost, reconciledAtMs }: BlindWindow, nowMs: number): string {
+  const from = `since ${timeWithHint(fromMs, nowMs)}`;
+  if (toMs === undefined) return `${from}: the sensor does not run, the scans alone look`;
+  const what = lost === 0 ? "the sensor did not run" : `${plural(lost, "report")} lost`;
+  const after =
+    reconciledAtMs === undefined ? "not yet looked at again" : `looked at again ${localTime(reconciledAtMs)}`;
+  return `${timeWithHint(fromMs, nowMs)} for ${duration(toMs - fromMs)}: ${what}; ${after}`;
 }
 
 function scannersText(cli: Cli, report: StatusReport): string {

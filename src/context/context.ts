@@ -141,6 +141,8 @@ export function createContext(options: ContextOptions): Context {
       ancestors: (process) => (of(process) === undefined ? view.ancestors(process) : ancestorsIn(processes, process)),
       program: (process) => of(process)?.facts ?? view.program(process),
       scriptOf: (process) => of(process)?.script ?? view.scriptOf(process),
+      // systemd has forgotten a transient unit with its last process; the name of its group says which it was.
+      unit: (process) => view.unit(process) ?? (of(process) === undefined ? undefined : unitOfGroup(process.cgroup)),
       isTrustedByName: (process) => {
         const one = of(process);
         return one === undefined ? view.isTrustedByName(process) : trust.isTrusted(process, one.facts, one.script);
@@ -269,6 +271,11 @@ export function createContext(options: ContextOptions): Context {
       if (units.size < UNITS_MAX) units.set(name, answered.get(name) ?? units.get(name) ?? fallback);
     }
   }
+}
+
+function unitOfGroup(cgroup: string): Unit | undefined {
+  const name = unitNameOf(cgroup);
+  return name === undefined ? undefined : { name, mainPid: 0, transient: true, fragmentPath: "" };
 }
 
 /** A deleted file whose path leads to another root-owned file is what a package upgrade leaves behind. */

@@ -5,7 +5,7 @@
  */
 import { isLoginServiceName } from "../core/login_services.ts";
 import { isRootOnly } from "../core/place.ts";
-import { listDirectory } from "../host/directories.ts";
+import { changedAt, listDirectory, realPathOf } from "../host/directories.ts";
 import {
   type ElfFingerprint,
   fingerprintOf,
@@ -32,6 +32,10 @@ export interface KernelProgramFile {
   readonly classes: readonly KernelClass[];
   /** Whose options are read how, as context/scripts.ts names it; empty for none. */
   readonly family: string;
+  /** Its own name, links resolved. */
+  readonly path: string;
+  readonly ownerUid: number;
+  readonly mode: number;
   /** To know a copy by, of those that matter as copies. */
   readonly fingerprint?: ElfFingerprint;
 }
@@ -66,16 +70,36 @@ export function classesOf(name: string, program: ProgramClass = classifyName(nam
   return of.filter(([holds]) => holds).map(([, one]) => one);
 }
 
+/** Lists again only when one of the directories has changed, or at every sixtieth call: a file's owner changes nothing in them. */
+export function createKernelProgramList(): { list(): readonly KernelProgramFile[] } {
+  let listed: readonly KernelProgramFile[] = [];
+  let marks = "";
+  let unchanged = 0;
+  return {
+    list() {
+      const now = SYSTEM_DIRECTORIES.map(changedAt).join(" ");
+      if (now === marks && ++unchanged < UNCHANGED_MAX) return listed;
+      marks = now;
+      unchanged = 0;
+      listed = installedKernelPrograms();
+      return listed;
+    },
+  };
+}
+
+const UNCHANGED_MAX = 60;
+
 /** Half of what the kernel's table holds; what is left out is named when it is first executed. */
 const FILES_MAX = 4_096;
 
 /** Each file once, with everything that any of its names says of it. */
-export function installedKernelPrograms(): readonly KernelProgramFile[] {
+function installedKernelPrograms(): readonly KernelProgramFile[] {
   const found = new Map<string, KernelProgramFile>();
   const add = (name: string, file: ReturnType<typeof statOf>): void => {
     if (file === undefined) return;
     const key = `${file.device}:${file.inode}`;
     const known = found.get(key);
+    const path = known?.path ?? realPathOf(file.path);
     const verified: readonly KernelClass[] = isRootOnly(file) ? ["verified"] : [];
     const { family } = classifyName(name);
     const classes = [...new Set([...(known?.classes ?? []), ...classesOf(name), ...verified])];
@@ -87,6 +111,9 @@ export function installedKernelPrograms(): readonly KernelProgramFile[] {
       classes,
       family: family === "" ? (known?.family ?? "") : family,
       ...(fingerprint === undefined ? {} : { fingerprint }),
+      path,
+      ownerUid: file.ownerUid,
+      mode: file.mode,
     });
   };
   for (const directory of SYSTEM_DIRECTORIES) {

@@ -219,7 +219,51 @@ export interface StatusReport {
   readonly files?: FilesStatus;
   /** Logins there are now; absent where nobody looks. */
   readonly sessions?: number;
+  /** What the kernel sensor led to; absent where the daemon knows none. */
+  readonly kernel?: KernelReport;
   readonly self: SelfUsage;
+}
+
+/** Since the daemon started. */
+export interface KernelReport {
+  readonly watches: boolean;
+  /** Of the policy that the kernel has now. */
+  readonly generation: number;
+  /** Stopped in the kernel, or what it would have stopped. */
+  readonly verdicts: number;
+  readonly asks: number;
+  readonly askedStopped: number;
+  readonly askedReleased: number;
+  /** From question to answer, of the newest 512; 0 where there was none. */
+  readonly answerMedianMs: number;
+  readonly answerP99Ms: number;
+  /** Let go by the sensor before the daemon had answered. */
+  readonly holdsExpired: number;
+  readonly eventsTold: number;
+  /** Like one that was told within ten seconds, and counted only. */
+  readonly eventsAlike: number;
+  readonly eventsLost: number;
+  /** Looks out of turn, and what one takes. */
+  readonly urgentSweeps: number;
+  readonly urgentMedianMs: number;
+  /** What a scan found and the sensor never reported. */
+  readonly processesMissed: number;
+  readonly connectionsMissed: number;
+  readonly endsMissed: number;
+  readonly hiddenProcesses: number;
+  /** The newest 32. */
+  readonly blindWindows: readonly BlindWindow[];
+}
+
+/** A time in which the sensor missed something. */
+export interface BlindWindow {
+  readonly fromMs: number;
+  /** Absent while it lasts. */
+  readonly toMs?: number;
+  /** Reports that are lost; 0 where it did not run at all. */
+  readonly lost: number;
+  /** When the whole host had been looked at again; absent while it has not. */
+  readonly reconciledAtMs?: number;
 }
 
 export interface ScannerStatus {

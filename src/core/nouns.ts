@@ -56,8 +56,8 @@ export interface KernelStop {
   readonly stage: KernelStage;
   readonly generation: number;
   readonly process: ProcessRef;
-  /** Who started the process, and may start the next. */
-  readonly parent?: ProcessRef;
+  /** Parent, grandparent, ...: who started the process, and may start the next. */
+  readonly ancestors: readonly ProcessRef[];
   /** The process is dead when we hear of it: this is all that is known of it. */
   readonly evidence?: ProcessEvidence;
 }

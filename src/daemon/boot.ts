@@ -10,8 +10,8 @@ import { messageOf } from "../core/result.ts";
 import { VERSION } from "../core/version.ts";
 import { sinceBootMs } from "../host/boot_clock.ts";
 import { peerCredentialsOf } from "../host/peer_credentials.ts";
-import { refOf } from "../host/signals.ts";
 import { createNotifier as createServiceNotifier } from "../host/sd_notify.ts";
+import { refOf } from "../host/signals.ts";
 import { createUsers } from "../host/users.ts";
 import type { Sensor } from "../sensor/client.ts";
 import { openStore } from "../store/store.ts";
@@ -28,8 +28,8 @@ import { createOperators } from "./operators.ts";
 import { createOrders } from "./orders.ts";
 import { createPauses } from "./pauses.ts";
 import { ownProcesses, sessionOf } from "./rehearse.ts";
-import { settleLeftovers } from "./settle.ts";
 import { createSensorLink } from "./sensor_link.ts";
+import { settleLeftovers } from "./settle.ts";
 import { createSite } from "./site.ts";
 import { catchSignals } from "./stop_signals.ts";
 import { createVoices, graphicalSessions } from "./voices.ts";
@@ -92,13 +92,22 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const told = { orders, store, notifier, degradations };
   sensor = createSensorLink({
     clock,
-    sinceBootMs,
     kernel: () => guard.kernel,
     degradations,
     say: (message) => announce.say("INFO", message),
   });
   const sendToSensor = sensor.send;
-  const guard: Guard = createGuard({ clock, users, site, eyes, ...told, announce, crashGuard, beforeJudging, sendToSensor });
+  const guard: Guard = createGuard({
+    clock,
+    users,
+    site,
+    eyes,
+    ...told,
+    announce,
+    crashGuard,
+    beforeJudging,
+    sendToSensor,
+  });
   eyes.start();
   guard.supervisor.start();
   sensor.start();

@@ -36,7 +36,7 @@ export interface HandlerParts {
   readonly pipeline: Pipeline;
   readonly budget: KillBudget;
   readonly pauses: Pauses;
-  readonly kernel: Pick<Kernel, "applyOrders" | "status">;
+  readonly kernel: Pick<Kernel, "applyOrders" | "report">;
   readonly degradations: Degradations;
   /** New ones, without memory: a rehearsal must not disturb what the live ones remember. */
   readonly detectors: () => readonly Detector[];

@@ -3,9 +3,10 @@
  * and a question are looked at at once. The daemon guards as before where there is no sensor.
  */
 import type { Context } from "../context/context.ts";
-import { classesOf, installedKernelPrograms, type KernelProgramFile } from "../context/kernel_programs.ts";
+import { classesOf, createKernelProgramList, type KernelProgramFile } from "../context/kernel_programs.ts";
 import { classifyName } from "../context/programs.ts";
 import type { Clock } from "../core/clock.ts";
+import type { KernelReport } from "../core/control.ts";
 import type { KernelExec, KernelWord } from "../core/kernel.ts";
 import type { EventDraft } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
@@ -20,13 +21,14 @@ import type { Users } from "../host/users.ts";
 import { createKernelEvents } from "../sources/kernel_events.ts";
 import { createKernelFiles } from "../sources/kernel_files.ts";
 import { createKernelProcesses } from "../sources/kernel_processes.ts";
-import { createReconciliation, type ReconciliationStatus } from "../sources/kernel_reconcile.ts";
+import { createReconciliation } from "../sources/kernel_reconcile.ts";
 import { createKernelStops } from "../sources/kernel_stops.ts";
-import { type AskCounts, createKernelAsks } from "./kernel_asks.ts";
+import { createKernelAsks } from "./kernel_asks.ts";
 import { createKernelOrders } from "./kernel_orders.ts";
 import { bitsOf, compileKernelPolicy, programOf } from "./kernel_policy.ts";
 import type { Orders } from "./orders.ts";
 import type { Run } from "./pipeline.ts";
+import type { UrgentSweeps } from "./supervisor.ts";
 
 const LISTEN_EVERY_MS = 50;
 const EVENTS_TAKEN_MAX = 512;
@@ -44,6 +46,7 @@ export interface KernelParts {
   readonly lastView: () => HostView | undefined;
   readonly sweepSoon: () => Promise<void>;
   readonly listenSoon: () => Promise<void>;
+  readonly urgentSweeps: () => UrgentSweeps;
   readonly send: (frame: Uint8Array) => boolean;
   readonly onFault: (part: string, message: string, remedy: string) => void;
 }
@@ -65,25 +68,15 @@ export interface Kernel {
   applyOrders(): void;
   /** Once a second. */
   tick(): void;
-  status(): KernelStatus;
-}
-
-export interface KernelStatus {
-  readonly generation: number;
-  readonly verdicts: number;
-  readonly asks: AskCounts;
-  readonly expired: number;
-  readonly eventsTold: number;
-  readonly eventsAlike: number;
-  readonly eventsLost: number;
-  readonly reconciliation: ReconciliationStatus;
+  report(): KernelReport;
 }
 
 export function createKernel(parts: KernelParts): Kernel {
   const { clock, orders } = parts;
   const nowMs = () => clock.nowMs();
   const cgroups = createCgroups(() => clock.monotonicMs());
-  const processes = createKernelProcesses({ files: createKernelFiles(nowMs), cgroups, nowMs });
+  const files = createKernelFiles(nowMs);
+  const processes = createKernelProcesses({ files, cgroups, nowMs });
   const events = createKernelEvents({ processes, nowMs });
   const stops = createKernelStops(processes);
   const sent = createKernelOrders(parts.send);
@@ -94,6 +87,7 @@ export function createKernel(parts: KernelParts): Kernel {
     answer: ({ id, held }, answer, moreMs) => sent.answer(id, held, answer, moreMs),
   });
   let leftovers: readonly EventDraft[] = [];
+  const programs = createKernelProgramList();
   let installed: readonly KernelProgramFile[] = [];
   let installedAtMs = Number.NEGATIVE_INFINITY;
   let listening: Timer | undefined;
@@ -112,17 +106,37 @@ export function createKernel(parts: KernelParts): Kernel {
     wasConnectionTold: events.wasConnectionTold,
     applyOrders,
     tick,
-    status: () => ({
+    report,
+  };
+
+  function report(): KernelReport {
+    const { asked, stopped, released, tookMs } = asks.counts();
+    const { told, alike, lost } = events.counts();
+    const { processesMissed, connectionsMissed, endsMissed, hidden, blindWindows } = reconciliation.status();
+    const { count, medianTookMs } = parts.urgentSweeps();
+    const sorted = tookMs.toSorted((left, right) => left - right);
+    return {
+      watches: isRunning,
       generation: sent.generation(),
       verdicts: stops.heard,
-      asks: asks.counts(),
-      expired,
-      eventsTold: events.counts().told,
-      eventsAlike: events.counts().alike,
-      eventsLost: events.counts().lost,
-      reconciliation: reconciliation.status(),
-    }),
-  };
+      asks: asked,
+      askedStopped: stopped,
+      askedReleased: released,
+      answerMedianMs: sorted[Math.floor(sorted.length / 2)] ?? 0,
+      answerP99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
+      holdsExpired: expired,
+      eventsTold: told,
+      eventsAlike: alike,
+      eventsLost: lost + stops.lost,
+      urgentSweeps: count,
+      urgentMedianMs: medianTookMs,
+      processesMissed,
+      connectionsMissed,
+      endsMissed,
+      hiddenProcesses: hidden,
+      blindWindows,
+    };
+  }
 
   function began(): void {
     isRunning = true;
@@ -202,7 +216,8 @@ export function createKernel(parts: KernelParts): Kernel {
   function applyOrders(): void {
     if (!isRunning) return;
     if (Math.abs(clock.monotonicMs() - installedAtMs) >= CATALOGUE_EVERY_MS) {
-      installed = installedKernelPrograms();
+      installed = programs.list();
+      files.learn(installed);
       installedAtMs = clock.monotonicMs();
     }
     const rules = new Map(orders.rules().rules.map((rule) => [rule.ref.name, rule]));

@@ -3,7 +3,8 @@
  * as frames, and its comings and goings are told. Without it the scans guard alone.
  */
 import type { Clock } from "../core/clock.ts";
-import { type Sensor, createSensor } from "../sensor/client.ts";
+import { bootedAtMs } from "../host/boot_clock.ts";
+import { createSensor, type Sensor } from "../sensor/client.ts";
 import { sensorExecutable } from "../sensor/embedded.ts";
 import type { Degradations } from "./degradations.ts";
 import type { Kernel } from "./kernel.ts";
@@ -17,7 +18,6 @@ const REMEDY = "sudo algo-monitor doctor; the scans guard every five seconds mea
 
 export interface SensorLinkParts {
   readonly clock: Clock;
-  readonly sinceBootMs: () => number;
   readonly kernel: () => Kernel;
   readonly degradations: Degradations;
   readonly say: (message: string) => void;
@@ -34,7 +34,9 @@ export function createSensorLink(parts: SensorLinkParts): Sensor {
     stopFrame,
     onBegan: (hello) => {
       parts.kernel().began();
-      const missing = hello.hooks.filter(({ answer }) => answer !== "ok").map(({ name, answer }) => `${name} (${answer})`);
+      const missing = hello.hooks
+        .filter(({ answer }) => answer !== "ok")
+        .map(({ name, answer }) => `${name} (${answer})`);
       const lacks = missing.length === 0 ? "" : `; this kernel lacks ${missing.join(", ")}`;
       if (isDown) degradations.phase(PART, { kind: "io", message: `it watches again${lacks}` }, "ends");
       else parts.say(`the kernel sensor watches: what is certain is stopped before its first instruction${lacks}`);
@@ -42,7 +44,7 @@ export function createSensorLink(parts: SensorLinkParts): Sensor {
     },
     onRecord: (record) => {
       if (record[2] === CLOSE) return;
-      const word = wordOf(record, clock.nowMs() - parts.sinceBootMs());
+      const word = wordOf(record, bootedAtMs(clock.nowMs()));
       if (word !== undefined) parts.kernel().hear(word);
       else if (senseless++ === 0) degradations.note(PART, "it wrote a record of an unknown kind", "please report this");
     },

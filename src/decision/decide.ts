@@ -148,13 +148,15 @@ function withSpawners(
   };
 }
 
-/** Of a process that the kernel stopped only its parent is left to ask. */
+/** Of a process that the kernel stopped those above it are left to ask, from the first that still lives. */
 function ancestorsOf(view: HostView, { event }: Finding): readonly Process[] {
   const process = event.process === undefined ? undefined : alive(view, event.process);
   if (process !== undefined) return view.ancestors(process);
-  const parentRef = event.subject?.stopped?.parent;
-  const parent = parentRef === undefined ? undefined : alive(view, parentRef);
-  return parent === undefined ? [] : [parent, ...view.ancestors(parent)];
+  for (const ref of event.subject?.stopped?.ancestors ?? []) {
+    const ancestor = alive(view, ref);
+    if (ancestor !== undefined) return [ancestor, ...view.ancestors(ancestor)];
+  }
+  return [];
 }
 
 /** What the rule asks for after RULES had its say. */

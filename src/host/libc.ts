@@ -250,6 +250,12 @@ export function monotonicUs(): number {
   return Number(timeView.getBigInt64(0, true)) * 1e6 + Math.floor(Number(timeView.getBigInt64(8, true)) / 1e3);
 }
 
+/** CLOCK_BOOTTIME in milliseconds: what the kernel stamps events and process starts with; suspended time counts. */
+export function bootTimeMs(): number {
+  libc.clock_gettime(7, timeBytes);
+  return Number(timeView.getBigInt64(0, true)) * 1e3 + Number(timeView.getBigInt64(8, true)) / 1e6;
+}
+
 /** The address of a buffer that its caller keeps alive. */
 export function pointerTo(buffer: Uint8Array): Pointer {
   return ptr(buffer);

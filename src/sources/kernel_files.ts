@@ -1,11 +1,13 @@
 /**
  * Which file a number is: the facts of executables by the device and inode the kernel names, kept while processes are
- * too short-lived to be asked. Trusts /proc/pid/exe first, then the path handed to exec where it leads to that inode.
+ * too short-lived to be asked. Trusts the listing of the system directories, then /proc/pid/exe, then the path handed
+ * to exec where it leads to that inode.
  * Costs 20 us once a file.
  */
 import type { KernelTask } from "../core/kernel.ts";
 import type { Executable } from "../core/process.ts";
-import { createExecutableReader, statOf } from "../host/executables.ts";
+import { realPathOf } from "../host/directories.ts";
+import { createExecutableReader, type ResolvedFile, statOf } from "../host/executables.ts";
 import { AT, closeDescriptor } from "../host/libc.ts";
 import { openDirectory } from "../host/procfs.ts";
 
@@ -16,6 +18,8 @@ const FRESH_MS = 30_000;
 export interface KernelFiles {
   /** @param path as handed to exec, made absolute; empty where nobody knows it. */
   executableOf(task: KernelTask, path: string): Executable;
+  /** Files that are known without anybody running them. */
+  learn(files: readonly ResolvedFile[]): void;
 }
 
 interface KnownFile {
@@ -26,13 +30,23 @@ interface KnownFile {
 export function createKernelFiles(nowMs: () => number): KernelFiles {
   const reader = createExecutableReader();
   const known = new Map<string, KnownFile>();
-  return { executableOf };
+  let installed: ReadonlyMap<string, Executable> = new Map();
+  return { executableOf, learn };
+
+  function learn(files: readonly ResolvedFile[]): void {
+    installed = new Map(
+      files.map(({ path, device, inode, ownerUid, mode }) => [
+        `${device}:${inode}`,
+        { path, device, inode, ownerUid, mode, deleted: false, memfd: false },
+      ]),
+    );
+  }
 
   function executableOf(task: KernelTask, path: string): Executable {
     const key = `${task.device}:${task.inode}`;
     const kept = known.get(key);
     if (kept !== undefined && Math.abs(nowMs() - kept.atMs) < FRESH_MS) return kept.executable;
-    const executable = ofLiving(task) ?? ofPath(task, path) ?? kept?.executable;
+    const executable = installed.get(key) ?? ofLiving(task) ?? ofPath(task, path) ?? kept?.executable;
     // What was read of nobody is kept by nobody: the next look may find it alive.
     if (executable === undefined) return unknownFile(task, path);
     known.delete(key);
@@ -54,7 +68,7 @@ export function createKernelFiles(nowMs: () => number): KernelFiles {
 function ofPath({ inode, marks }: KernelTask, path: string): Executable | undefined {
   const file = path.startsWith("/") && !marks.deleted ? statOf(path) : undefined;
   if (file === undefined || file.inode !== inode) return undefined;
-  return { ...file, deleted: false, memfd: false };
+  return { ...file, path: realPathOf(file.path), deleted: false, memfd: false };
 }
 
 /** Nobody vouches for it. */

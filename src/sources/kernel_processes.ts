@@ -10,6 +10,7 @@ import type { KernelFiles } from "./kernel_files.ts";
 
 const PROCESSES_MAX = 65_536;
 const KEPT_AFTER_END_MS = 10_000;
+const ANCESTORS_MAX = 8;
 
 export interface KernelProcesses {
   executed(exec: KernelExec): void;
@@ -17,6 +18,10 @@ export interface KernelProcesses {
   ended(ref: ProcessRef, nowMs: number): void;
   /** As a scan at that moment would have seen it, as far as the kernel tells. */
   describe(task: KernelTask, argv?: readonly string[]): Process;
+  /** Parent, grandparent, ... as the kernel told of them, bounded. */
+  ancestorsOf(task: KernelTask): readonly ProcessRef[];
+  /** What it last executed, as a scan would have seen it; undefined where the kernel did not tell. */
+  described(ref: ProcessRef): Process | undefined;
   /** Told of at all. */
   isKnown(ref: ProcessRef): boolean;
   /** Told of an exec or a fork, and not of an end. */
@@ -36,6 +41,7 @@ interface Told {
   readonly ref: ProcessRef;
   /** Absent between fork and exec. */
   exec: KernelExec | undefined;
+  parent: ProcessRef | undefined;
   endedAtMs: number;
   readonly toldAtMs: number;
 }
@@ -53,6 +59,11 @@ export function createKernelProcesses(parts: {
     started,
     ended: end,
     describe,
+    ancestorsOf,
+    described: (ref) => {
+      const exec = told.get(processKey(ref))?.exec;
+      return exec === undefined ? undefined : describe(exec.task);
+    },
     isKnown: (ref) => told.has(processKey(ref)),
     isAlive: (ref) => told.get(processKey(ref))?.endedAtMs === 0,
     livingSince,
@@ -67,13 +78,18 @@ export function createKernelProcesses(parts: {
   };
 
   function executed(exec: KernelExec): void {
-    entry(exec.task.ref).exec = exec;
+    const one = entry(exec.task.ref);
+    one.exec = exec;
+    one.parent = exec.task.parent ?? one.parent;
+    // While somebody lives in it: of a unit that is gone in a moment nobody else can say the name.
+    parts.cgroups.pathOf(exec.task.cgroup, exec.task.ref.pid);
   }
 
   /** A child runs what its parent ran until it executes something of its own. */
   function started(ref: ProcessRef, parent: ProcessRef | undefined): void {
     const inherited = parent === undefined ? undefined : told.get(processKey(parent))?.exec;
     const child = entry(ref);
+    child.parent = parent;
     child.exec ??= inherited === undefined ? undefined : { ...inherited, task: { ...inherited.task, ref } };
   }
 
@@ -92,9 +108,19 @@ export function createKernelProcesses(parts: {
       told.delete(told.keys().next().value ?? "");
       dropped++;
     }
-    const fresh: Told = { ref, exec: undefined, endedAtMs: 0, toldAtMs: parts.nowMs() };
+    const fresh: Told = { ref, exec: undefined, parent: undefined, endedAtMs: 0, toldAtMs: parts.nowMs() };
     told.set(key, fresh);
     return fresh;
+  }
+
+  function ancestorsOf({ parent }: KernelTask): readonly ProcessRef[] {
+    const found: ProcessRef[] = [];
+    let next = parent;
+    while (next !== undefined && found.length < ANCESTORS_MAX) {
+      found.push(next);
+      next = told.get(processKey(next))?.parent;
+    }
+    return found;
   }
 
   function* livingSince(beforeMs: number): Iterable<ProcessRef> {

@@ -2,6 +2,7 @@
  * Compares each scan with what the sensor reported: what the scan finds and the sensor never told is its loss; what the
  * sensor holds alive and /proc does not list hides, unless only the report of its end was lost. Keeps the blind windows.
  */
+import type { BlindWindow } from "../core/control.ts";
 import type { KernelLoss } from "../core/kernel.ts";
 import type { EventDraft } from "../core/nouns.ts";
 import { type ProcessRef, processKey } from "../core/process.ts";
@@ -15,14 +16,6 @@ const SLACK_MS = 1_000;
 const WINDOWS_KEPT = 32;
 const HIDDEN_MAX = 64;
 const CONNECTIONS_MAX = 65_536;
-
-export interface BlindWindow {
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly lost: number;
-  /** When a scan had looked at the whole host again; undefined while none has. */
-  readonly reconciledAtMs: number | undefined;
-}
 
 export interface Reconciliation {
   /** The sensor reports everything from now on; 0 where none does. */
@@ -58,8 +51,7 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
 
   function began(atMs: number): void {
     const open = windows.at(-1);
-    if (open !== undefined && open.toMs === Number.POSITIVE_INFINITY)
-      windows = [...windows.slice(0, -1), { ...open, toMs: atMs }];
+    if (open !== undefined && open.toMs === undefined) windows = [...windows.slice(0, -1), { ...open, toMs: atMs }];
     sinceMs = atMs;
     knownConnections = new Set();
   }
@@ -67,7 +59,7 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
   function ended(atMs: number): void {
     if (sinceMs === 0) return;
     sinceMs = 0;
-    keep({ fromMs: atMs, toMs: Number.POSITIVE_INFINITY, lost: 0, reconciledAtMs: undefined });
+    keep({ fromMs: atMs, lost: 0 });
   }
 
   function heardConnection(inode: number, cookie: bigint): void {
@@ -78,7 +70,7 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
   }
 
   function lost({ fromMs, toMs, urgent, vital, other, unseen }: KernelLoss): void {
-    keep({ fromMs, toMs, lost: urgent + vital + other + unseen, reconciledAtMs: undefined });
+    keep({ fromMs, toMs, lost: urgent + vital + other + unseen });
   }
 
   function keep(window: BlindWindow): void {
@@ -147,7 +139,7 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
 }
 
 function isOpen({ toMs, reconciledAtMs }: BlindWindow, scanAtMs: number): boolean {
-  return reconciledAtMs === undefined && toMs <= scanAtMs;
+  return reconciledAtMs === undefined && toMs !== undefined && toMs <= scanAtMs;
 }
 
 function lives(ref: ProcessRef): boolean {
@@ -162,7 +154,7 @@ function windowDraft(window: BlindWindow, reconciledAtMs: number): EventDraft {
     logsource: { product: "linux", service: "algo-monitor", category: "blind_window" },
     fields: {
       "blind.from": window.fromMs,
-      "blind.to": window.toMs,
+      "blind.to": window.toMs ?? reconciledAtMs,
       "blind.lost": window.lost,
       "blind.reconciled": reconciledAtMs,
     },

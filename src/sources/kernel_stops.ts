@@ -59,10 +59,12 @@ export function createKernelStops(processes: KernelProcesses): KernelStops {
     const described = taken.map((one) => ({
       ...one,
       process: livingIn(view, one.verdict.task.ref) ?? processes.describe(one.verdict.task, one.verdict.argv),
+      ancestors: processes.ancestorsOf(one.verdict.task),
     }));
-    const whole = withGone(described.map(({ process }) => process));
-    return described.map(({ verdict, process, times }) => {
-      const draft = verdictDraft(whole, verdict, process);
+    const above = described.flatMap(({ ancestors }) => ancestors.flatMap((ref) => processes.described(ref) ?? []));
+    const whole = withGone([...described.map(({ process }) => process), ...above]);
+    return described.map(({ verdict, process, ancestors, times }) => {
+      const draft = verdictDraft(whole, verdict, process, ancestors);
       return times === 1 ? draft : { ...draft, fields: { ...draft.fields, "kernel.times": times } };
     });
   }

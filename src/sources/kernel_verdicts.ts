@@ -11,8 +11,16 @@ import { unreachable } from "../core/result.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { HostView } from "../core/view.ts";
 
-/** @param view one that knows `process` too, dead or alive. */
-export function verdictDraft(view: HostView, verdict: KernelVerdict, process: Process): EventDraft {
+/**
+ * @param view one that knows `process` too, dead or alive.
+ * @param ancestors who stands above it, as far as anybody knows.
+ */
+export function verdictDraft(
+  view: HostView,
+  verdict: KernelVerdict,
+  process: Process,
+  ancestors: readonly ProcessRef[],
+): EventDraft {
   const { connection } = verdict;
   const fields: Fields = {
     ...processFields(view, process),
@@ -24,7 +32,7 @@ export function verdictDraft(view: HostView, verdict: KernelVerdict, process: Pr
     "kernel.generation": verdict.generation,
     ...shapeFields(view, verdict, process),
   };
-  return { ...kindOf(verdict), fields, process: process.ref, subject: subjectOf(view, verdict, process) };
+  return { ...kindOf(verdict), fields, process: process.ref, subject: subjectOf(view, verdict, process, ancestors) };
 }
 
 function kindOf({ rule }: KernelVerdict): Pick<EventDraft, "action" | "logsource"> {
@@ -88,7 +96,12 @@ function holderFields(view: HostView, ref: ProcessRef | undefined): Fields {
 }
 
 /** Who only tried to reach a pool did nothing yet: the connection was refused and that is all. */
-function subjectOf(view: HostView, verdict: KernelVerdict, process: Process): Subject {
+function subjectOf(
+  view: HostView,
+  verdict: KernelVerdict,
+  process: Process,
+  ancestors: readonly ProcessRef[],
+): Subject {
   const { action, stage, generation, rule, holder, connection } = verdict;
   const onlyTried = action === "refused" && (rule === "miner_confirmed" || rule === "blocked");
   const socket = connection === undefined ? undefined : socketOf(view, connection);
@@ -97,7 +110,7 @@ function subjectOf(view: HostView, verdict: KernelVerdict, process: Process): Su
     stage,
     generation,
     process: process.ref,
-    ...(verdict.task.parent === undefined ? {} : { parent: verdict.task.parent }),
+    ancestors,
     evidence: evidenceOf(process, connection),
   };
   return {
