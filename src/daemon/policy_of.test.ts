@@ -52,6 +52,7 @@ describe("the policy of a config", () => {
       units: new Set(["db.service"]),
       userIds: new Set([34, 1001]),
       processes: [],
+      ours: [],
     });
   });
 

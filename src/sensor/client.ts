@@ -175,7 +175,7 @@ export function createSensor(parts: SensorParts): Sensor {
   }
 
   function status(): SensorStatus {
-    const state = running === undefined ? "off" : running.hello === undefined ? "starting" : "kernel";
+    const state = stateOf(running);
     return {
       state,
       ...(state === "kernel" ? {} : { reason }),
@@ -186,6 +186,11 @@ export function createSensor(parts: SensorParts): Sensor {
       canary: canary.counts(),
     };
   }
+}
+
+function stateOf(running: Running | undefined): SensorStatus["state"] {
+  if (running === undefined) return "off";
+  return running.hello === undefined ? "starting" : "kernel";
 }
 
 /** Each minute the sensor must see its own exec, connection and exit. */

@@ -86,7 +86,15 @@ export async function releaseArchive(): Promise<string> {
   const given = process.env["ALGO_RELEASE"];
   if (given !== undefined) return given;
   const existing = newest(globSync("dist/*.tar.gz", { cwd: ROOT }));
-  const sources = ["src/**/*.ts", "src/sensor/**/*.[ch]", "rules/**/*", "install", "uninstall", "package.json", "algo-monitor.service"];
+  const sources = [
+    "src/**/*.ts",
+    "src/sensor/**/*.[ch]",
+    "rules/**/*",
+    "install",
+    "uninstall",
+    "package.json",
+    "algo-monitor.service",
+  ];
   const inputs = sources
     .flatMap((pattern) => globSync(pattern, { cwd: ROOT }))
     .filter((file) => !file.endsWith(".test.ts"));
