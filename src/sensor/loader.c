@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "loader.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,6 +54,7 @@ static bool load(struct loaded *out, bool everything) {
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "algo_sensor");
   out->object = bpf_object__open_mem(sensor_bpf, sensor_bpf_end - sensor_bpf, &options);
   if (!out->object) return fail(out, "the programs cannot be read", errno);
+  out->adopted = guard_adopt(out->object);
   struct bpf_program *program;
   bpf_object__for_each_program(program, out->object)
     if (!everything && !is_needed(bpf_program__name(program))) bpf_program__set_autoload(program, false);
@@ -80,7 +82,8 @@ static void attach(struct loaded *out, int cgroup) {
       continue;
     }
     struct bpf_link *link = grouped ? bpf_program__attach_cgroup(program, cgroup) : bpf_program__attach(program);
-    if (link) strcpy(hook->answer, "ok"); /* lives as long as we do */
+    hook->link = link;
+    if (link) strcpy(hook->answer, "ok"); /* lives as long as we do, or as its pin */
     else snprintf(hook->answer, sizeof hook->answer, "%s", strerror(errno));
   }
 }
@@ -116,7 +119,12 @@ bool loaded_open(struct loaded *out, const char *cgroup_path) {
   struct stat space;
   if (stat("/proc/self/ns/pid", &space)) return fail(out, "/proc/self/ns/pid", errno);
   __u32 zero = 0;
-  struct settings settings = {.namespace_inode = space.st_ino, .namespace_device = space.st_dev, .level = -1, .sensor_pid = getpid()};
+  struct settings settings = {0};
+  bpf_map_lookup_elem(out->settings, &zero, &settings); /* of a predecessor: what it enforced goes on until we are told better */
+  settings.namespace_inode = space.st_ino;
+  settings.namespace_device = space.st_dev;
+  settings.level = -1;
+  settings.sensor_pid = getpid();
   if (bpf_map_update_elem(out->settings, &zero, &settings, BPF_ANY)) return fail(out, "the settings cannot be written", errno);
   int cgroup = open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   attach(out, cgroup);
@@ -130,6 +138,7 @@ bool loaded_open(struct loaded *out, const char *cgroup_path) {
   if (child == 0) _exit(0);
   if (child > 0) waitpid(child, NULL, 0);
   bpf_map_lookup_elem(out->settings, &zero, &settings);
+  guard_release_links(); /* ours stand now: what a predecessor left may go */
   if (settings.level < 0) return fail(out, "the programs did not see a fork of ours; records are not written here", ENOTSUP);
   return true;
 }

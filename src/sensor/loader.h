@@ -16,6 +16,7 @@ struct hook {
   const char *name;
   char answer[160]; /* `ok`, or why not */
   int program;
+  struct bpf_link *link;
 };
 
 struct loaded {
@@ -25,6 +26,7 @@ struct loaded {
   int urgent, vital, other; /* rings */
   int settings, programs, copies, exempt, spared, networks, answers, refused, counters;
   char failure[512];
+  bool adopted; /* the tables of a predecessor */
 };
 
 /* False: nothing is attached, `failure` says why. */
@@ -34,5 +36,7 @@ size_t loaded_text(const struct loaded *loaded, char *text, size_t size);
 void loaded_counters(const struct loaded *loaded, __u64 counters[COUNTERS]);
 __u64 loaded_misses(const struct loaded *loaded);
 __u64 boot_ns(void);
+/* Whether programs and tables outlive us. Empty when done, else why not. */
+const char *loaded_guard(struct loaded *loaded, bool on);
 
 #endif

@@ -39,6 +39,8 @@ static void set_settings(const struct policy_settings *frame) {
   now.hold_ns = frame->hold_connection_ms * 1000000ULL;
   now.daemon_pid = frame->daemon_pid;
   bpf_map_update_elem(maps->settings, &zero, &now, BPF_ANY);
+  const char *fault = loaded_guard(maps, frame->guard_on);
+  if (*fault) fprintf(stderr, "sensor: GUARD_ON: %s\n", fault);
 }
 
 static void set_programs(const struct policy_program *list, __u32 count) {

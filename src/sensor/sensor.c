@@ -53,6 +53,7 @@ static void say_hello(void) {
   struct stat space;
   record.hello.version = WIRE_VERSION;
   record.hello.pid = getpid();
+  record.hello.adopted = programs.adopted;
   record.hello.pid_namespace = stat("/proc/self/ns/pid", &space) == 0 ? space.st_ino : 0;
   record.hello.text_length = loaded_text(&programs, record.text, sizeof record.text);
   output_own(&record.hello.header, sizeof record.hello + record.hello.text_length, WIRE_HELLO);
