@@ -43,7 +43,7 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
   const inodes = new Map<number, bigint>();
   const missedProcesses = new Set<string>();
   let knownConnections = new Set<number>();
-  const doubtful = new Set<number>();
+  let doubtful = new Set<number>();
   let suspects = new Map<string, ProcessRef>();
   const told = new Set<string>();
   let windows: readonly BlindWindow[] = [];
