@@ -26,6 +26,9 @@ import { createNameTrust, type NameRefusal } from "./trust.ts";
 
 const CATALOGUE_MAX_AGE_MS = 60_000;
 const UNITS_MAX = 10_000;
+/** Asked ahead for so long; each question starts a program. */
+const EXPECTED_FOR_MS = 10_000;
+const EXPECTED_MAX = 16;
 const TEMPORARY_DIRECTORIES: readonly string[] = ["/tmp", "/var/tmp", "/dev/shm"];
 const NO_PROGRAM: ProgramFacts = {
   shell: false,
@@ -45,6 +48,8 @@ export interface Context {
    * They have no descriptors and are nobody's children.
    */
   withGone(view: HostView, gone: readonly Process[]): HostView;
+  /** A process appeared in this group: whoever has to know its unit in a moment finds that asked already. */
+  expectUnit(cgroup: string): void;
   /** The config changed: what was learnt from it is learnt anew at the next sweep. */
   relearn(): void;
 }
@@ -79,7 +84,8 @@ export function createContext(options: ContextOptions): Context {
     { executable: Executable; argv: readonly string[]; facts: ProgramFacts & { family: string } }
   >();
   let scripts = new Map<string, { argv: readonly string[]; script: Script }>();
-  return { update, withGone, relearn };
+  const expected = new Map<string, { readonly atMs: number; readonly answer: Promise<void> }>();
+  return { update, withGone, expectUnit, relearn };
 
   function relearn(): void {
     catalogueAtMs = Number.NEGATIVE_INFINITY;
@@ -255,12 +261,23 @@ export function createContext(options: ContextOptions): Context {
       const name = unitNameOf(process.cgroup);
       if (name !== undefined) named.add(name);
     }
-    for (const name of units.keys()) if (!named.has(name)) units.delete(name);
+    for (const [name, { atMs }] of expected) if (performance.now() - atMs > EXPECTED_FOR_MS) expected.delete(name);
+    for (const name of units.keys()) if (!named.has(name) && !expected.has(name)) units.delete(name);
+    await Promise.all([...named].flatMap((name) => (units.has(name) ? [] : (expected.get(name)?.answer ?? []))));
     const unknown = [...named].filter((name) => {
       const unit = units.get(name);
       return unit === undefined || (unit.mainPid !== 0 && !processes.has(unit.mainPid));
     });
-    if (unknown.length === 0) return;
+    if (unknown.length > 0) await askUnits(unknown);
+  }
+
+  function expectUnit(cgroup: string): void {
+    const name = unitNameOf(cgroup);
+    if (name === undefined || units.has(name) || expected.has(name) || expected.size >= EXPECTED_MAX) return;
+    expected.set(name, { atMs: performance.now(), answer: askUnits([name]) });
+  }
+
+  async function askUnits(unknown: readonly string[]): Promise<void> {
     const answered = await readUnits(unknown.slice(0, UNITS_MAX));
     if (answered.size === 0)
       options.onFault(

@@ -105,7 +105,7 @@ export function createGuard(parts: GuardParts): Guard {
       orders.refresh();
       await parts.beforeJudging();
       const run = await pipeline.run(swept);
-      const isWhole = swept.processes !== undefined && swept.sockets !== undefined;
+      const isWhole = swept.processes !== undefined && swept.sockets !== undefined && swept.urgent !== true;
       kernel.judged(run, pipeline.last()?.sockets ?? [], isWhole);
     },
     onFault: degradations.note,

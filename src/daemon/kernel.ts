@@ -40,7 +40,7 @@ export interface KernelParts {
   readonly clock: Clock;
   readonly users: Users;
   readonly orders: Orders;
-  readonly context: Pick<Context, "withGone">;
+  readonly context: Pick<Context, "withGone" | "expectUnit">;
   /** Addresses and networks of the site's pools. */
   readonly pools: () => readonly string[];
   readonly lastView: () => HostView | undefined;
@@ -164,7 +164,7 @@ export function createKernel(parts: KernelParts): Kernel {
         asks.hear(word.ask);
         return;
       case "exec":
-        processes.executed(word.exec);
+        parts.context.expectUnit(processes.executed(word.exec));
         if (!word.exec.task.isNamed) nameProgram(word.exec);
         break;
       case "fork":

@@ -89,6 +89,8 @@ export function createKernelAsks(parts: AsksParts): KernelAsks {
 
   async function lookOn(): Promise<void> {
     isLooking = true;
+    // What came in one breath is looked at together.
+    await Promise.resolve();
     try {
       while (pending.size > 0) {
         const waitMs = Math.min(...[...pending.values()].map((one) => one.nextLookMonotonicMs)) - clock.monotonicMs();

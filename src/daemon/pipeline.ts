@@ -259,7 +259,8 @@ function isDone({ finding, decision }: Judged, acted: readonly Acted[]): boolean
   const gone = acted
     .filter((earlier) => earlier.decision.plan.stopped !== undefined && earlier.decision.rule.id === finding.rule.id)
     .flatMap(({ outcome }) => outcome.killed.map(processKey));
-  return gone.length > 0 && decision.plan.kill.every((ref) => gone.includes(processKey(ref)));
+  const { actors = [], relays = [] } = finding.event.subject ?? {};
+  return gone.length > 0 && [...actors, ...relays].every((ref) => gone.includes(processKey(ref)));
 }
 
 function acts({ decision }: Judged): boolean {

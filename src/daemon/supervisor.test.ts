@@ -308,3 +308,84 @@ test("the real timer starts at once and stop waits for the sweep under way", asy
   await world.supervisor.stop();
   expect(ended).toBe(true);
 });
+
+describe("a look out of turn", () => {
+  test("sees processes and sockets alone, and leaves the plan of the others as it was", async () => {
+    const world = createWorld();
+    const seen: Swept[] = [];
+    world.judge = async (swept) => void seen.push(swept);
+    await live(world, 1_000);
+    world.done.length = 0;
+    seen.length = 0;
+    await world.supervisor.sweepSoon();
+    expect(world.done).toEqual(["processes@1000", "network@1000"]);
+    expect(seen.map(({ urgent }) => urgent)).toEqual([true]);
+    world.done.length = 0;
+    await live(world, 4_500);
+    expect(world.done).toEqual(["processes@5000", "network@5000", "sessions@5000"]);
+  });
+
+  test("is shared by all who ask for it in one breath", async () => {
+    const world = createWorld();
+    await live(world, 1_000);
+    world.done.length = 0;
+    await Promise.all(Array.from({ length: 100 }, () => world.supervisor.sweepSoon()));
+    expect(world.done.filter((line) => line.startsWith("processes"))).toHaveLength(1);
+    expect(world.supervisor.urgentSweeps().count).toBe(1);
+  });
+
+  test("asked for while one is judged leads to exactly one more", async () => {
+    const world = createWorld();
+    await live(world, 1_000);
+    let judging: (() => void) | undefined;
+    let judged = 0;
+    world.judge = () =>
+      new Promise((resolve) => {
+        judged++;
+        judging = resolve;
+      });
+    const first = world.supervisor.sweepSoon();
+    while (judging === undefined) await Bun.sleep(1);
+    const others = Promise.all([world.supervisor.sweepSoon(), world.supervisor.sweepSoon(), world.supervisor.sweepSoon()]);
+    await Bun.sleep(5);
+    expect(judged).toBe(1);
+    world.judge = async () => void judged++;
+    judging();
+    await first;
+    await others;
+    expect(judged).toBe(2);
+  });
+
+  test("brings along what is due, and is an ordinary sweep then", async () => {
+    const world = createWorld();
+    await live(world, 1_000);
+    const seen: Swept[] = [];
+    world.judge = async (swept) => void seen.push(swept);
+    world.clock.advance(9_000);
+    world.done.length = 0;
+    await world.supervisor.sweepSoon();
+    expect(world.done).toEqual(["processes@10000", "network@10000", "sessions@10000"]);
+    expect(seen.map(({ urgent }) => urgent)).toEqual([undefined]);
+  });
+
+  test("sees nothing of a scanner that is switched off or rests", async () => {
+    const world = createWorld();
+    await live(world, 1_000);
+    world.settings.network = { enabled: false, intervalMs: 5_000 };
+    world.done.length = 0;
+    await world.supervisor.sweepSoon();
+    expect(world.done).toEqual(["processes@1000"]);
+  });
+
+  test("what waits is judged without a look at the host", async () => {
+    const world = createWorld();
+    await live(world, 1_000);
+    const seen: Swept[] = [];
+    world.judge = async (swept) => void seen.push(swept);
+    world.done.length = 0;
+    world.waiting.push(eventFixture());
+    await world.supervisor.listenSoon();
+    expect(world.done).toEqual([]);
+    expect(seen.map(({ events, processes }) => [events?.length, processes])).toEqual([[1, undefined]]);
+  });
+});

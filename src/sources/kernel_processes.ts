@@ -13,7 +13,8 @@ const KEPT_AFTER_END_MS = 10_000;
 const ANCESTORS_MAX = 8;
 
 export interface KernelProcesses {
-  executed(exec: KernelExec): void;
+  /** Answers the path of its cgroup, empty where nobody can say it any more. */
+  executed(exec: KernelExec): string;
   started(ref: ProcessRef, parent: ProcessRef | undefined): void;
   ended(ref: ProcessRef, nowMs: number): void;
   /** As a scan at that moment would have seen it, as far as the kernel tells. */
@@ -77,12 +78,12 @@ export function createKernelProcesses(parts: {
     },
   };
 
-  function executed(exec: KernelExec): void {
+  function executed(exec: KernelExec): string {
     const one = entry(exec.task.ref);
     one.exec = exec;
     one.parent = exec.task.parent ?? one.parent;
     // While somebody lives in it: of a unit that is gone in a moment nobody else can say the name.
-    parts.cgroups.pathOf(exec.task.cgroup, exec.task.ref.pid);
+    return parts.cgroups.pathOf(exec.task.cgroup, exec.task.ref.pid);
   }
 
   /** A child runs what its parent ran until it executes something of its own. */

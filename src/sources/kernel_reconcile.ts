@@ -43,17 +43,19 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
   const inodes = new Map<number, bigint>();
   const missedProcesses = new Set<string>();
   let knownConnections = new Set<number>();
+  let doubtful = new Set<number>();
   let suspects = new Map<string, ProcessRef>();
   const told = new Set<string>();
   let windows: readonly BlindWindow[] = [];
   let sinceMs = 0;
+  let hasLooked = false;
   return { began, ended, heardConnection, lost, scanned, status: () => ({ ...counts, blindWindows: windows }) };
 
   function began(atMs: number): void {
     const open = windows.at(-1);
     if (open !== undefined && open.toMs === undefined) windows = [...windows.slice(0, -1), { ...open, toMs: atMs }];
     sinceMs = atMs;
-    knownConnections = new Set();
+    hasLooked = false;
   }
 
   function ended(atMs: number): void {
@@ -98,20 +100,20 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
     }
   }
 
-  /** The first scan after the sensor began knows what there was before. */
+  /** What the first scan after the sensor began sees was there before. A report may be on its way: the next scan counts. */
   function countMissedConnections(view: HostView, sockets: readonly InternetSocket[]): void {
     const next = new Set<number>();
-    const isFirst = knownConnections.size === 0;
-    for (const socket of sockets) {
-      if (socket.inode === 0 || socket.remote === undefined || socket.protocol !== "tcp") continue;
-      next.add(socket.inode);
-      const direction = view.internetSocket(socket.inode)?.direction;
-      if (isFirst || direction !== "connected" || knownConnections.has(socket.inode) || inodes.has(socket.inode))
-        continue;
-      counts.connectionsMissed++;
+    const nextDoubtful = new Set<number>();
+    for (const { inode, remote, protocol } of sockets) {
+      if (inode === 0 || remote === undefined || protocol !== "tcp") continue;
+      next.add(inode);
+      if (view.internetSocket(inode)?.direction !== "connected" || inodes.has(inode)) continue;
+      if (doubtful.has(inode)) counts.connectionsMissed++;
+      else if (hasLooked && !knownConnections.has(inode)) nextDoubtful.add(inode);
     }
-    // An empty host is a first look for ever, which costs nothing.
     knownConnections = next;
+    doubtful = nextDoubtful;
+    hasLooked = true;
   }
 
   function hiddenProcesses(view: HostView): readonly EventDraft[] {
