@@ -150,6 +150,33 @@ const SHAPE = {
     // A kill cannot be undone: who mistyped "monitor" gets monitor, every other mistake gets the default.
     rescue: (value) => (typeof value === "string" && /^\s*m/i.test(value) ? "monitor" : undefined),
   }),
+  SENSOR: key(
+    z.strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .meta({ description: "Without it the scans see an attacker after up to five seconds." }),
+      hold: z.boolean().default(true).meta({
+        description: "Bytes of a connection of suspicious make wait until it was looked at, half a second at most.",
+      }),
+    }),
+    {
+      default: { enabled: true, hold: true },
+      unit: "",
+      description:
+        "The kernel sensor: sees programs start and connections open as it happens, and stops what is certain before its first instruction. Needs Linux 5.8 with BTF; elsewhere the scans guard alone.",
+      example: { enabled: true, hold: true },
+      since: "0.3.0",
+    },
+  ),
+  GUARD_ON: key(z.boolean(), {
+    default: false,
+    unit: "",
+    description:
+      "The sensor's programs stay in the kernel and go on stopping what is certain while the daemon restarts, is stopped or was killed; a bpffs at /run/algo-monitor/bpf holds them. `uninstall` removes them.",
+    example: true,
+    since: "0.3.0",
+  }),
   SCANNERS: key(
     z.strictObject({
       processes: z.boolean().default(true),

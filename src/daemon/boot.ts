@@ -13,7 +13,6 @@ import { peerCredentialsOf } from "../host/peer_credentials.ts";
 import { createNotifier as createServiceNotifier } from "../host/sd_notify.ts";
 import { refOf } from "../host/signals.ts";
 import { createUsers } from "../host/users.ts";
-import type { Sensor } from "../sensor/client.ts";
 import { openStore } from "../store/store.ts";
 import { createAnnouncer } from "./announcer.ts";
 import { startControlServer } from "./control.ts";
@@ -28,7 +27,7 @@ import { createOperators } from "./operators.ts";
 import { createOrders } from "./orders.ts";
 import { createPauses } from "./pauses.ts";
 import { ownProcesses, sessionOf } from "./rehearse.ts";
-import { createSensorLink } from "./sensor_link.ts";
+import { createSensorLink, type SensorLink } from "./sensor_link.ts";
 import { settleLeftovers } from "./settle.ts";
 import { createSite } from "./site.ts";
 import { catchSignals } from "./stop_signals.ts";
@@ -55,7 +54,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const pauses = createPauses(paths.runDirectory, clock, sinceBootMs);
   const operators = createOperators(clock, sessionOf);
   const ourselves = ownProcesses();
-  let sensor: Sensor | undefined;
+  let sensor: SensorLink | undefined;
   const ours = () => [process.pid, sensor?.pid()].flatMap((pid) => (pid === undefined ? [] : (refOf(pid) ?? [])));
   const own = () => [...ourselves, ...ours(), ...operators.processes()];
   const orders = createOrders({ paths, clock, users, pauses, monitorOnly: options.monitor, own, ours });
@@ -93,6 +92,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   sensor = createSensorLink({
     clock,
     kernel: () => guard.kernel,
+    isWanted: () => orders.config().SENSOR.enabled,
     degradations,
     say: (message) => announce.say("INFO", message),
   });
@@ -110,7 +110,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   });
   eyes.start();
   guard.supervisor.start();
-  sensor.start();
+  sensor.tick();
 
   // The door for operators.
   const handlers = createHandlers({ clock, paths, startedAtMs, pauses, eyes, ...told, ...guard, reload });

@@ -233,7 +233,8 @@ export function createKernel(parts: KernelParts): Kernel {
         cgroupOfUnit: (unit) => cgroupOf(unit),
         pools: parts.pools(),
         daemonPid: process.pid,
-        guardOn: false,
+        mayHold: orders.config().SENSOR.hold,
+        guardOn: orders.config().GUARD_ON,
         deepSyscalls: false,
       }),
     );

@@ -1,9 +1,9 @@
 // A question of the kernel: how often it is looked at, and what is answered when.
 import { describe, expect, test } from "bun:test";
 import { hostFixture } from "../context/host.fixture.ts";
+import { systemClock } from "../core/clock.ts";
 import { askFixture, connectionFixture, taskFixture } from "../core/kernel.fixture.ts";
 import type { KernelAsk } from "../core/kernel.ts";
-import { systemClock } from "../core/clock.ts";
 import { outcomeFixture, planFixture, socketFixture } from "../core/nouns.fixture.ts";
 import type { ProcessRef } from "../core/process.ts";
 import { createKernelAsks } from "./kernel_asks.ts";
@@ -22,7 +22,15 @@ const CLOSED = `pid 500 ppid 1 uid 1000 exe /usr/bin/python3.11`;
 function killOf(killed: readonly ProcessRef[], sockets: readonly number[] = []): Acted {
   const plan = { ...planFixture(), sockets: sockets.map((inode) => socketFixture({ inode })) };
   return {
-    decision: { id: "d", atMs: 0, rule: { id: "r", name: "reverse_shell", version: 1 }, by: "policy", reasons: [], do: "kill", plan },
+    decision: {
+      id: "d",
+      atMs: 0,
+      rule: { id: "r", name: "reverse_shell", version: 1 },
+      by: "policy",
+      reasons: [],
+      do: "kill",
+      plan,
+    },
     outcome: outcomeFixture({ killed, socketsDestroyed: sockets.length }),
   };
 }
@@ -33,7 +41,10 @@ interface Look {
 }
 
 /** Each look sees the next of these, the last one for good; resolves with all answers, `release@2` with the number of looks. */
-async function answers(looks: readonly Look[], asks: readonly KernelAsk[] = [askFixture()]): Promise<readonly string[]> {
+async function answers(
+  looks: readonly Look[],
+  asks: readonly KernelAsk[] = [askFixture()],
+): Promise<readonly string[]> {
   const told: string[] = [];
   let count = 0;
   const kernel = createKernelAsks({
@@ -66,7 +77,9 @@ describe("a question", () => {
     expect(await answers([{ host: ASLEEP, acted: [killOf([])] }])).toEqual(["release@1"]));
 
   test("is answered release when somebody else was killed", async () =>
-    expect(await answers([{ host: ASLEEP, acted: [killOf([{ pid: 9, startedAtTicks: 9 }], [8])] }])).toEqual(["release@1"]));
+    expect(await answers([{ host: ASLEEP, acted: [killOf([{ pid: 9, startedAtTicks: 9 }], [8])] }])).toEqual([
+      "release@1",
+    ]));
 
   test("is answered at once where nothing can come of it", async () =>
     expect(await answers([{ host: ASLEEP }])).toEqual(["release@1"]));
@@ -75,10 +88,16 @@ describe("a question", () => {
     expect(await answers([{ host: CLOSED }])).toEqual(["release@1"]));
 
   test("waits while code runs that has said nothing, and is answered when it sleeps", async () =>
-    expect(await answers([{ host: UNDECIDED }, { host: UNDECIDED }, { host: ASLEEP }])).toEqual(["wait@1", "release@3"]));
+    expect(await answers([{ host: UNDECIDED }, { host: UNDECIDED }, { host: ASLEEP }])).toEqual([
+      "wait@1",
+      "release@3",
+    ]));
 
   test("waits, and is answered stop when a shell came of it", async () =>
-    expect(await answers([{ host: UNDECIDED }, { host: UNDECIDED, acted: [killOf([REF])] }])).toEqual(["wait@1", "stop@2"]));
+    expect(await answers([{ host: UNDECIDED }, { host: UNDECIDED, acted: [killOf([REF])] }])).toEqual([
+      "wait@1",
+      "stop@2",
+    ]));
 
   test("is let go before its time is over", async () =>
     expect(await answers([{ host: UNDECIDED }])).toEqual(["wait@1", "release@6"]));

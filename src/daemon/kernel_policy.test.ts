@@ -33,6 +33,7 @@ function compiled(policy: Partial<Policy> = {}, installed: readonly KernelProgra
     cgroupOfUnit: (unit) => (unit === "db.service" ? 900n : undefined),
     pools: ["198.51.100.7"],
     daemonPid: 700,
+    mayHold: true,
     guardOn: false,
     deepSyscalls: false,
   });
@@ -100,7 +101,11 @@ const EXEMPT: readonly [
     { rule: "bind_shell", args: "-v", parent: "/opt/tool", reason: REASON },
     { rules: 4 },
   ],
-  ["matches wider for a file that is not there", { rule: "bind_shell", exe: "/opt/gone", reason: REASON }, { rules: 4 }],
+  [
+    "matches wider for a file that is not there",
+    { rule: "bind_shell", exe: "/opt/gone", reason: REASON },
+    { rules: 4 },
+  ],
   ["matches wider for a user nobody knows", { rule: "bind_shell", user: "who", reason: REASON }, { rules: 4 }],
   ["takes a number for a user", { rule: "bind_shell", user: "0", reason: REASON }, { rules: 4, uid: 0 }],
   ["says nothing about other rules", { rule: "port_scan", reason: REASON }, undefined],
@@ -111,7 +116,9 @@ const EXEMPT: readonly [
 
 describe("an exception in the kernel", () => {
   for (const [sentence, entry, expected] of EXEMPT)
-    test(sentence, () => expect(compiled({ exceptions: [entry] }).exempt).toEqual(expected === undefined ? [] : [expected]));
+    test(sentence, () =>
+      expect(compiled({ exceptions: [entry] }).exempt).toEqual(expected === undefined ? [] : [expected]),
+    );
 
   test("more than the kernel holds become one that asks about everything of their rules", () => {
     const exceptions = Array.from({ length: EXEMPT_MAX + 1 }, (_, index) => ({
@@ -178,7 +185,11 @@ describe("what is sent", () => {
     orders.apply(compiled());
     const bytes = frames.find((frame) => frame[2] === 130);
     const view = new DataView(bytes?.buffer ?? new ArrayBuffer(64));
-    expect([view.getUint32(16, true), view.getBigUint64(24, true), view.getUint32(36, true)]).toEqual([1, 33n, PROGRAM.known]);
+    expect([view.getUint32(16, true), view.getBigUint64(24, true), view.getUint32(36, true)]).toEqual([
+      1,
+      33n,
+      PROGRAM.known,
+    ]);
   });
 
   test("a sensor that took nothing is told everything the next time", () => {
@@ -197,11 +208,15 @@ describe("what is sent", () => {
     expect([...settings.slice(16, 29)]).toEqual([3, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 1]);
     const exempt = new DataView(exemptFrame([{ rules: 2, network: "10.1.0.0/16" }]).buffer);
     expect(exempt.getUint32(24 + 12, true)).toBe(0xffffffff);
-    expect([exempt.getUint8(24 + 20), exempt.getUint8(24 + 21), exempt.getUint32(24 + 24)]).toEqual([4, 16, 0x0a010000]);
+    expect([exempt.getUint8(24 + 20), exempt.getUint8(24 + 21), exempt.getUint32(24 + 24)]).toEqual([
+      4, 16, 0x0a010000,
+    ]);
     const spared = new DataView(sparedFrame([{ kind: SPARED.uid, id: 5n }]).buffer);
     expect([spared.getUint16(0, true), spared.getBigUint64(32, true)]).toEqual([40, 5n]);
     const network = new DataView(networksFrame(3, [{ network: "2001:db8::/32" }, { network: "no network" }]).buffer);
-    expect([network.getUint32(16, true), network.getUint32(20, true), network.getUint32(40)]).toEqual([1, 3, 0x20010db8]);
+    expect([network.getUint32(16, true), network.getUint32(20, true), network.getUint32(40)]).toEqual([
+      1, 3, 0x20010db8,
+    ]);
     const answer = new DataView(answerFrame(9n, "connection", "stop", 0).buffer);
     expect([answer.getBigUint64(16, true), answer.getUint8(24), answer.getUint8(25)]).toEqual([9n, 1, 1]);
   });

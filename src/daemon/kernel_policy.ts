@@ -78,6 +78,8 @@ export interface KernelPolicyInput {
   readonly daemonPid: number;
   readonly guardOn: boolean;
   readonly deepSyscalls: boolean;
+  /** SENSOR.hold */
+  readonly mayHold: boolean;
 }
 
 const HOLD_CONNECTION_MS = 500;
@@ -91,7 +93,7 @@ export function compileKernelPolicy(input: KernelPolicyInput): KernelPolicy {
   return {
     settings: {
       rules,
-      hold: isEnforcing(input) && rules.includes(MODE.enforce),
+      hold: input.mayHold && isEnforcing(input) && rules.includes(MODE.enforce),
       guardOn: input.guardOn,
       deepSyscalls: input.deepSyscalls,
       holdConnectionMs: HOLD_CONNECTION_MS,

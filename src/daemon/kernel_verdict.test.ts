@@ -31,7 +31,15 @@ pid 450 ppid 400 uid 1000 exe /usr/bin/nc.openbsd
   fd 3 rw socket:[9001]
 tcp 10.0.0.5:40000 -> 203.0.113.7:4444 inode 9001 sent 1 1 received 1 1`;
 
-const BASH = { path: "/usr/bin/bash", device: 2_049, inode: 77, ownerUid: 0, mode: 0o755, deleted: false, memfd: false };
+const BASH = {
+  path: "/usr/bin/bash",
+  device: 2_049,
+  inode: 77,
+  ownerUid: 0,
+  mode: 0o755,
+  deleted: false,
+  memfd: false,
+};
 const LOOP: ProcessRef = { pid: 400, startedAtTicks: 1_400 };
 const RELAY: ProcessRef = { pid: 450, startedAtTicks: 1_450 };
 
@@ -100,48 +108,66 @@ function words({ decision }: Judged): string {
   return [decision.do, decision.rule.name, ...pids, ...sockets].join(" ");
 }
 
-const ROWS: readonly [sentence: string, verdict: Partial<KernelVerdict>, policy: Partial<Policy>, expected: string][] = [
-  ["a killed shell is a kill of the same rule, and its connection goes too", {}, {}, "kill reverse_shell 9001"],
-  ["who holds the other end falls with it", { holder: RELAY }, {}, "kill reverse_shell 450 9001"],
-  ["a bind shell is one", { rule: "bind_shell", stage: "receive", shape: "receives" }, {}, "kill bind_shell 9001"],
+const ROWS: readonly [sentence: string, verdict: Partial<KernelVerdict>, policy: Partial<Policy>, expected: string][] =
   [
-    "a login to a pool that was cut off is a miner that is killed",
-    { rule: "miner_confirmed", stage: "send", shape: "stratum", action: "dropped", task: taskFixture({ ref: RELAY }) },
-    {},
-    "kill miner_confirmed 450 9001",
-  ],
-  [
-    "a refused connection to a pool kills nobody",
-    { rule: "miner_confirmed", stage: "connect", shape: "pool", action: "refused", task: taskFixture({ ref: RELAY }) },
-    {},
-    "disconnect miner_confirmed",
-  ],
-  [
-    "a shell whose connection was refused is killed here",
-    { stage: "connect", action: "refused", shape: "relay-tool", task: taskFixture({ ref: RELAY }) },
-    {},
-    "kill reverse_shell 450 9001",
-  ],
-  [
-    "what the kernel only rehearsed is rehearsed",
-    { action: "rehearsed", holder: RELAY },
-    { mode: "monitor" },
-    "rehearse reverse_shell 450 9001",
-  ],
-  ["a rehearsed one that ended by itself is told all the same", { action: "rehearsed" }, { mode: "monitor" }, "rehearse reverse_shell 9001"],
-  [
-    "after a change to monitor the rest of what was killed lives",
-    { holder: RELAY },
-    { mode: "monitor" },
-    "kill reverse_shell",
-  ],
-  [
-    "an exception that came too late saves the rest of it",
-    { holder: RELAY },
-    { exceptions: [{ rule: "reverse_shell", peer: "203.0.113.7", reason: "normal" }] },
-    "kill reverse_shell",
-  ],
-];
+    ["a killed shell is a kill of the same rule, and its connection goes too", {}, {}, "kill reverse_shell 9001"],
+    ["who holds the other end falls with it", { holder: RELAY }, {}, "kill reverse_shell 450 9001"],
+    ["a bind shell is one", { rule: "bind_shell", stage: "receive", shape: "receives" }, {}, "kill bind_shell 9001"],
+    [
+      "a login to a pool that was cut off is a miner that is killed",
+      {
+        rule: "miner_confirmed",
+        stage: "send",
+        shape: "stratum",
+        action: "dropped",
+        task: taskFixture({ ref: RELAY }),
+      },
+      {},
+      "kill miner_confirmed 450 9001",
+    ],
+    [
+      "a refused connection to a pool kills nobody",
+      {
+        rule: "miner_confirmed",
+        stage: "connect",
+        shape: "pool",
+        action: "refused",
+        task: taskFixture({ ref: RELAY }),
+      },
+      {},
+      "disconnect miner_confirmed",
+    ],
+    [
+      "a shell whose connection was refused is killed here",
+      { stage: "connect", action: "refused", shape: "relay-tool", task: taskFixture({ ref: RELAY }) },
+      {},
+      "kill reverse_shell 450 9001",
+    ],
+    [
+      "what the kernel only rehearsed is rehearsed",
+      { action: "rehearsed", holder: RELAY },
+      { mode: "monitor" },
+      "rehearse reverse_shell 450 9001",
+    ],
+    [
+      "a rehearsed one that ended by itself is told all the same",
+      { action: "rehearsed" },
+      { mode: "monitor" },
+      "rehearse reverse_shell 9001",
+    ],
+    [
+      "after a change to monitor the rest of what was killed lives",
+      { holder: RELAY },
+      { mode: "monitor" },
+      "kill reverse_shell",
+    ],
+    [
+      "an exception that came too late saves the rest of it",
+      { holder: RELAY },
+      { exceptions: [{ rule: "reverse_shell", peer: "203.0.113.7", reason: "normal" }] },
+      "kill reverse_shell",
+    ],
+  ];
 
 describe("a verdict of the kernel", () => {
   for (const [sentence, verdict, policy, expected] of ROWS)
@@ -167,7 +193,9 @@ describe("a verdict of the kernel", () => {
       "source.port": 40_000,
     });
     expect(decision?.reasons).toContain("the kernel killed it at exec, by the policy of generation 7");
-    expect(decision).toMatchObject({ plan: { stopped: { action: "killed", process: { pid: 500 }, ancestors: [LOOP] } } });
+    expect(decision).toMatchObject({
+      plan: { stopped: { action: "killed", process: { pid: 500 }, ancestors: [LOOP] } },
+    });
   });
 
   test("a loop that starts it again is killed with the second, and nothing is spent", async () => {

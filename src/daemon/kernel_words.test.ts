@@ -121,32 +121,39 @@ const WORDS: readonly KernelWord[] = [
   { kind: "loss", fromMs: BOOT_MS + 59_000, toMs: AT_MS, urgent: 1, vital: 2, other: 3, unseen: 5 },
 ];
 
-describe.skipIf(compiler === null)(`records as C writes them${compiler === null ? ": skipped, no C compiler" : ""}`, () => {
-  test("each kind is there once", () => expect(records.length).toBe(WORDS.length));
+describe.skipIf(compiler === null)(
+  `records as C writes them${compiler === null ? ": skipped, no C compiler" : ""}`,
+  () => {
+    test("each kind is there once", () => expect(records.length).toBe(WORDS.length));
 
-  for (const [index, expected] of WORDS.entries())
-    test(`a record of kind ${expected.kind} is read field by field`, () =>
-      expect(wordOf(records[index] ?? new Uint8Array(), BOOT_MS)).toEqual(expected));
+    for (const [index, expected] of WORDS.entries())
+      test(`a record of kind ${expected.kind} is read field by field`, () =>
+        expect(wordOf(records[index] ?? new Uint8Array(), BOOT_MS)).toEqual(expected));
 
-  test("a record that is cut is no word", () => {
-    for (const record of records) {
-      const cut = record.slice(0, 24);
-      expect(wordOf(cut, BOOT_MS)).toBeUndefined();
-    }
-  });
+    test("a record that is cut is no word", () => {
+      for (const record of records) {
+        const cut = record.slice(0, 24);
+        expect(wordOf(cut, BOOT_MS)).toBeUndefined();
+      }
+    });
 
-  test("whatever stands in a record, reading it ends and invents no text", () => {
-    fc.assert(
-      fc.property(fc.nat(records.length - 1), fc.array(fc.tuple(fc.nat(1_000), fc.nat(255)), { maxLength: 40 }), (which, changes) => {
-        const record = (records[which] ?? new Uint8Array()).slice();
-        for (const [at, value] of changes) if (at > 2) record[at % record.length] = value;
-        const word = wordOf(record, BOOT_MS);
-        if (word?.kind === "exec") expect(word.exec.argv.join("").length).toBeLessThanOrEqual(record.length);
-      }),
-      { seed: 4, numRuns: 2_000 },
-    );
-  });
-});
+    test("whatever stands in a record, reading it ends and invents no text", () => {
+      fc.assert(
+        fc.property(
+          fc.nat(records.length - 1),
+          fc.array(fc.tuple(fc.nat(1_000), fc.nat(255)), { maxLength: 40 }),
+          (which, changes) => {
+            const record = (records[which] ?? new Uint8Array()).slice();
+            for (const [at, value] of changes) if (at > 2) record[at % record.length] = value;
+            const word = wordOf(record, BOOT_MS);
+            if (word?.kind === "exec") expect(word.exec.argv.join("").length).toBeLessThanOrEqual(record.length);
+          },
+        ),
+        { seed: 4, numRuns: 2_000 },
+      );
+    });
+  },
+);
 
 test("bytes of no known kind are no word", () => {
   const header = new Uint8Array(64);

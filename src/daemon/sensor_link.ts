@@ -19,15 +19,22 @@ const REMEDY = "sudo algo-monitor doctor; the scans guard every five seconds mea
 export interface SensorLinkParts {
   readonly clock: Clock;
   readonly kernel: () => Kernel;
+  readonly isWanted: () => boolean;
   readonly degradations: Degradations;
   readonly say: (message: string) => void;
 }
 
-export function createSensorLink(parts: SensorLinkParts): Sensor {
+export interface SensorLink extends Pick<Sensor, "send" | "stop" | "status" | "pid"> {
+  /** Once a second: starts and stops it as the configuration says, and watches it. */
+  tick(): void;
+}
+
+export function createSensorLink(parts: SensorLinkParts): SensorLink {
   const { clock, degradations } = parts;
   let isDown = false;
   let senseless = 0;
-  return createSensor({
+  let isOn = false;
+  const sensor = createSensor({
     clock,
     executable: sensorExecutable,
     canaryFrame,
@@ -59,4 +66,15 @@ export function createSensorLink(parts: SensorLinkParts): Sensor {
       degradations.note(PART, `it did not see its own exec and connection; ${then}`, "sudo algo-monitor status");
     },
   });
+  return { ...sensor, tick };
+
+  function tick(): void {
+    const wanted = parts.isWanted();
+    if (wanted !== isOn) {
+      isOn = wanted;
+      if (wanted) sensor.start();
+      else void sensor.stop().then(() => parts.kernel().ended());
+    }
+    sensor.tick();
+  }
 }

