@@ -112,7 +112,9 @@ export function createAnnouncer(parts: {
   }
 
   function stopping(signalName: string): void {
-    say("INFO", `algo-monitor stops on ${signalName}; this host is not guarded until it starts again`, "stop");
+    const guardsOn = orders.config().GUARD_ON && orders.mode() === "enforce";
+    const rest = guardsOn ? "what is certain is still stopped in the kernel (GUARD_ON), all else" : "this host";
+    say("INFO", `algo-monitor stops on ${signalName}; ${rest} is not guarded until it starts again`, "stop");
   }
 }
 
