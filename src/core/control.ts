@@ -219,12 +219,34 @@ export interface StatusReport {
   readonly files?: FilesStatus;
   /** Logins there are now; absent where nobody looks. */
   readonly sessions?: number;
+  /** The kernel sensor's process; absent where the daemon knows none. */
+  readonly sensor?: SensorReport;
   /** What the kernel sensor led to; absent where the daemon knows none. */
   readonly kernel?: KernelReport;
   readonly self: SelfUsage;
 }
 
 /** Since the daemon started. */
+export interface SensorReport {
+  readonly state: "kernel" | "starting" | "off";
+  /** Why it does not watch. */
+  readonly reason?: string;
+  readonly pid?: number;
+  /** What it is attached to, and why not to the rest. */
+  readonly hooks: readonly { readonly name: string; readonly answer: string }[];
+  /** Its counters of the last second; records and losses by lane: urgent, vital, other, its own. */
+  readonly beat?: {
+    readonly records: readonly number[];
+    readonly lost: readonly number[];
+    readonly recursionMisses: number;
+    readonly droppedPackets: number;
+    readonly processes: number;
+    readonly untracked: number;
+  };
+  readonly restarts: number;
+  readonly canary: { readonly seen: number; readonly missed: number; readonly lastAtMs?: number };
+}
+
 export interface KernelReport {
   readonly watches: boolean;
   /** Of the policy that the kernel has now. */
