@@ -170,6 +170,28 @@ describe("spending", () => {
   });
 });
 
+describe("what the kernel did", () => {
+  const incident: Incident = { rule: "reverse_shell", executable: "/usr/bin/bash", lineage: "a.service", peer: "203.0.113.7" };
+
+  test("is remembered as a repeat for a minute and spends nothing", () => {
+    const budget = createKillBudget();
+    expect(budget.note(incident, 0)).toBe(false);
+    expect(budget.note({ ...incident, peer: "198.51.100.1" }, 1)).toBe(true);
+    expect(budget.note({ ...incident, lineage: "b.service" }, 2)).toBe(true);
+    expect(budget.note({ ...incident, lineage: "c.service", peer: "198.51.100.1" }, 3)).toBe(false);
+    expect(budget.note(incident, 60_001)).toBe(false);
+    expect(budget.states(10, 60_001).map(({ used }) => used)).toEqual([0]);
+  });
+
+  test("leaves the whole budget to the scan, whose kill of the same is a repeat", () => {
+    const budget = createKillBudget();
+    for (let at = 0; at < 100; at++) budget.note({ ...incident, lineage: `${at}`, peer: `10.0.${at}.1` }, at);
+    expect(budget.spend({ ...incident, lineage: "5", peer: "" }, 1, 200)).toBe("repeat");
+    expect(budget.spend({ ...incident, lineage: "new", peer: "" }, 1, 200)).toBe("counted");
+    expect(budget.spend({ ...incident, lineage: "newer", peer: "" }, 1, 200)).toBe("spent");
+  });
+});
+
 describe("the state that operators see", () => {
   test("counts the last minute and says until when a pair is lowered", () => {
     const budget = createKillBudget();

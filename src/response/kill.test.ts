@@ -200,3 +200,49 @@ describe("nothing is left frozen", () => {
     await until(() => [ref, ...tree].every((one) => processState(one) === "running"));
   });
 });
+
+describe("what the kernel has killed already", () => {
+  const stoppedOf = (process: ProcessRef) => ({
+    action: "killed" as const,
+    stage: "exec" as const,
+    generation: 7,
+    process,
+    ancestors: [],
+    evidence: {
+      process,
+      executable: "/usr/bin/bash",
+      commandLine: "bash -i",
+      workingDirectory: "",
+      userId: 0,
+      parentPid: 1,
+      descriptors: [],
+    },
+  });
+  const GONE: ProcessRef = { pid: 4_194_303, startedAtTicks: 1 };
+
+  test("counts as dead, is looked at, and keeps the evidence of the record", async () => {
+    const outcome = await killPlan("d", planOf([], { stopped: stoppedOf(GONE) }), systemClock);
+    expect(outcome).toMatchObject({ result: "done", verified: true, killed: [GONE], survived: [] });
+    expect(outcome.detail).toBe("pid 4194303 was killed in the kernel at exec, policy generation 7");
+    expect(outcome.evidence.map(({ commandLine }) => commandLine)).toEqual(["bash -i"]);
+  });
+
+  test("and what is left of it are one outcome", async () => {
+    const { ref: rest } = await startPython("");
+    seen.push(rest);
+    const outcome = await killPlan("d", planOf([rest], { stopped: stoppedOf(GONE) }), systemClock);
+    expect(outcome.killed).toEqual([GONE, rest]);
+    expect(outcome.detail).toBe(
+      `pid 4194303 was killed in the kernel at exec, policy generation 7; then killed pid ${rest.pid}`,
+    );
+    expect(isGone(rest)).toBe(true);
+  });
+
+  test("but lives all the same is said to live", async () => {
+    const { ref: rest } = await startPython("");
+    seen.push(rest);
+    const outcome = await killPlan("d", planOf([], { stopped: stoppedOf(rest) }), systemClock);
+    expect(outcome).toMatchObject({ verified: false, survived: [rest], killed: [] });
+    expect(outcome.detail).toContain("was to be killed in the kernel");
+  });
+});
