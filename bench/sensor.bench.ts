@@ -31,6 +31,31 @@ const LOADS: readonly Load[] = [
   { name: "connections over loopback", command: "/opt/load connect 6000 7979" },
 ];
 
+const beatSchema = z.looseObject({
+  sensor: z
+    .looseObject({
+      beat: z
+        .looseObject({ records: z.array(z.number()), lost: z.array(z.number()), recursionMisses: z.number() })
+        .optional(),
+    })
+    .optional(),
+});
+const BUILD = `set -e
+mkdir -p /opt/b && cd /opt/b && rm -f *.o
+[ -f f60.c ] || for i in $(seq 60); do printf '#include <stdio.h>\\n#include <stdlib.h>\\n#include <string.h>\\nint f%s(int a){char b[99];snprintf(b,99,"%%d",a);return (int)strlen(b)+atoi(b);}\\n' $i >f$i.c; done
+printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\\n' >Makefile
+start=$(date +%s%N); make -s -j2; echo $(( ($(date +%s%N) - start) / 1000 ))
+`;
+const VICTIM = `import os, socket, sys, time
+for _ in range(int(sys.argv[3])):
+    s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    began = time.perf_counter_ns()
+    pid = os.posix_spawn("/bin/sh", ["sh"], {"PATH": "/usr/bin:/bin"}, file_actions=[(os.POSIX_SPAWN_DUP2, s.fileno(), n) for n in (0, 1, 2)])
+    os.waitpid(pid, 0)
+    print((time.perf_counter_ns() - began) // 1000, flush=True)
+    s.close()
+`;
+
 const host = await bootHost();
 try {
   await prepare(host);
@@ -51,13 +76,6 @@ async function prepare(on: Host): Promise<void> {
   await on.writeFile("/opt/build.sh", BUILD, 0o755);
   await on.must("gcc -O1 -o /opt/load /opt/load.c && bash /opt/build.sh");
 }
-
-const BUILD = `set -e
-mkdir -p /opt/b && cd /opt/b && rm -f *.o
-[ -f f60.c ] || for i in $(seq 60); do printf '#include <stdio.h>\\n#include <stdlib.h>\\n#include <string.h>\\nint f%s(int a){char b[99];snprintf(b,99,"%%d",a);return (int)strlen(b)+atoi(b);}\\n' $i >f$i.c; done
-printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\\n' >Makefile
-start=$(date +%s%N); make -s -j2; echo $(( ($(date +%s%N) - start) / 1000 ))
-`;
 
 async function measured(on: Host, load: Load): Promise<number> {
   return Number((await on.must(load.command, { timeoutMs: 300_000 })).trim());
@@ -88,7 +106,8 @@ async function compare(on: Host, load: Load): Promise<void> {
 /** The service itself, so that everything of it counts. */
 async function turn(on: Host, isOn: boolean): Promise<void> {
   await on.must(`systemctl ${isOn ? "start" : "stop"} algo-monitor`);
-  if (isOn) await on.must("for i in $(seq 100); do pgrep -x algo-sensor >/dev/null && break; sleep 0.1; done; sleep 1.5");
+  if (isOn)
+    await on.must("for i in $(seq 100); do pgrep -x algo-sensor >/dev/null && break; sleep 0.1; done; sleep 1.5");
 }
 
 /** Of the median, by order statistics of the sign test. */
@@ -99,16 +118,6 @@ function interval(values: readonly number[]): { readonly median: number; readonl
   const reach = Math.max(0, Math.floor(count / 2 - 0.98 * Math.sqrt(count)));
   return { median: middle, low: sorted[reach] ?? middle, high: sorted[count - 1 - reach] ?? middle };
 }
-
-const beatSchema = z.looseObject({
-  sensor: z
-    .looseObject({
-      beat: z
-        .looseObject({ records: z.array(z.number()), lost: z.array(z.number()), recursionMisses: z.number() })
-        .optional(),
-    })
-    .optional(),
-});
 
 /** No exec may be lost: each gives three records (fork, exec, exit). */
 async function storm(on: Host): Promise<void> {
@@ -123,7 +132,7 @@ async function storm(on: Host): Promise<void> {
   const lost = after.lost.map((count, lane) => count - (before.lost[lane] ?? 0));
   const used = await usageOf(on);
   console.log(
-    `exec storm of ${STORM_SECONDS} s: ${executed} programs (${Math.round(executed / STORM_SECONDS)} a second), lost by lane ${lost.join(" ")}, hooks missed ${after.recursionMisses - before.recursionMisses}; daemon and sensor ${used.rssMb.toFixed(1)} MB at its end (bar 110), ${((used.cpuSeconds - usage.cpuSeconds) / STORM_SECONDS * 100).toFixed(1)} % of a core`,
+    `exec storm of ${STORM_SECONDS} s: ${executed} programs (${Math.round(executed / STORM_SECONDS)} a second), lost by lane ${lost.join(" ")}, hooks missed ${after.recursionMisses - before.recursionMisses}; daemon and sensor ${used.rssMb.toFixed(1)} MB at its end (bar 110), ${(((used.cpuSeconds - usage.cpuSeconds) / STORM_SECONDS) * 100).toFixed(1)} % of a core`,
   );
 }
 
@@ -160,21 +169,13 @@ async function kills(on: Host): Promise<void> {
     .filter((microseconds) => Number.isFinite(microseconds));
   const sorted = times.toSorted((left, right) => left - right);
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  const acted = existsSync(join(on.root, "tmp/acted")) ? readFileSync(join(on.root, "tmp/acted"), "utf8").trim() : "none";
+  const acted = existsSync(join(on.root, "tmp/acted"))
+    ? readFileSync(join(on.root, "tmp/acted"), "utf8").trim()
+    : "none";
   console.log(
     `fork, exec and death of a wired shell, ${times.length} times: median ${at(0.5)} us, 99 % ${at(0.99)} us; acts of a victim: ${acted}`,
   );
 }
-
-const VICTIM = `import os, socket, sys, time
-for _ in range(int(sys.argv[3])):
-    s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-    began = time.perf_counter_ns()
-    pid = os.posix_spawn("/bin/sh", ["sh"], {"PATH": "/usr/bin:/bin"}, file_actions=[(os.POSIX_SPAWN_DUP2, s.fileno(), n) for n in (0, 1, 2)])
-    os.waitpid(pid, 0)
-    print((time.perf_counter_ns() - began) // 1000, flush=True)
-    s.close()
-`;
 
 async function rest(on: Host): Promise<void> {
   await turn(on, true);

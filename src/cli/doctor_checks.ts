@@ -7,6 +7,7 @@ import { printable } from "../core/printable.ts";
 import type { Result } from "../core/result.ts";
 import { askDaemon } from "./client.ts";
 import type { Check, Finding } from "./doctor.ts";
+import { kernelSensor } from "./doctor_sensor.ts";
 import { SOURCE_CHECKS } from "./doctor_sources.ts";
 import { EXIT } from "./exit.ts";
 import { CONTAINER_REACH, containerDetail, readContainer } from "./host_place.ts";
@@ -27,6 +28,7 @@ export const CHECKS: readonly Check[] = [
     run: systemd,
   },
   { name: "daemon", purpose: "protection", run: daemon },
+  { name: "kernel sensor", purpose: "stopping a remote shell before its first instruction", run: kernelSensor },
   { name: "pid namespace", purpose: "seeing every process of the host", run: pidNamespace },
   { name: "/proc", purpose: "seeing the processes of all users", run: processes },
   { name: "cgroup v2", purpose: "telling which unit a process belongs to", run: cgroups },

@@ -137,7 +137,10 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
       "actions",
       `${plural(counts.kills, "kill")}, ${plural(counts.disconnects, "disconnect")}, ${counts.rehearsed} rehearsed, ${counts.refused} refused, ${counts.actionsFailed} failed`,
     ],
-    ...(report.kernel === undefined ? [] : kernelRows(report.kernel, report.nowMs)),
+    ...(report.sensor === undefined || report.sensor.state === "kernel"
+      ? []
+      : ([["sensor", `does not watch: ${printable(report.sensor.reason ?? "it starts")}`]] as const)),
+    ...(report.kernel?.watches === true ? kernelRows(report.kernel, report.nowMs) : []),
     ...(report.files === undefined ? [] : ([["files", filesLine(cli, report.files)]] as const)),
     ...(report.sessions === undefined
       ? []
@@ -155,7 +158,7 @@ function kernelRows(kernel: KernelReport, nowMs: number): readonly (readonly [st
   const work = `policy ${generation}; stopped ${verdicts} in the kernel; ${answers}`;
   const missed = kernel.processesMissed + kernel.connectionsMissed + kernel.eventsLost;
   const blind = kernel.blindWindows.at(-1);
-  const rows: (readonly [string, string])[] = [["sensor", kernel.watches ? work : `DOES NOT WATCH; ${work}`]];
+  const rows: (readonly [string, string])[] = [["sensor", work]];
   if (missed > 0)
     rows.push([
       "missed",

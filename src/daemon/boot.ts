@@ -113,7 +113,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   sensor.tick();
 
   // The door for operators.
-  const handlers = createHandlers({ clock, paths, startedAtMs, pauses, eyes, ...told, ...guard, reload });
+  const handlers = createHandlers({ sensor, clock, paths, startedAtMs, pauses, eyes, ...told, ...guard, reload });
   const onFault = degradations.fault("control socket", "the guard goes on; restart the service to get the socket back");
   const control = await startControlServer({
     path: paths.controlSocket,

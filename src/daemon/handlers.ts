@@ -17,10 +17,10 @@ import type { Kernel } from "./kernel.ts";
 import type { Orders } from "./orders.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Pipeline } from "./pipeline.ts";
-
 import { rehearse } from "./rehearse.ts";
 import { blindness } from "./rule_files.ts";
 import { selftest } from "./selftest.ts";
+import type { SensorLink } from "./sensor_link.ts";
 import { statusReport } from "./status_report.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -37,6 +37,7 @@ export interface HandlerParts {
   readonly budget: KillBudget;
   readonly pauses: Pauses;
   readonly kernel: Pick<Kernel, "applyOrders" | "report">;
+  readonly sensor: Pick<SensorLink, "status">;
   readonly degradations: Degradations;
   /** New ones, without memory: a rehearsal must not disturb what the live ones remember. */
   readonly detectors: () => readonly Detector[];

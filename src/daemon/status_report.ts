@@ -34,6 +34,7 @@ export async function statusReport(parts: HandlerParts): Promise<StatusReport> {
     counts: { ...counts, openAlerts: openAlerts(parts.paths.databaseFile) },
     store: storeStatus(parts),
     outputs: parts.notifier.status().outputs,
+    sensor: parts.sensor.status(),
     kernel: parts.kernel.report(),
     self: await selfUsage(),
   };

@@ -171,7 +171,12 @@ describe("spending", () => {
 });
 
 describe("what the kernel did", () => {
-  const incident: Incident = { rule: "reverse_shell", executable: "/usr/bin/bash", lineage: "a.service", peer: "203.0.113.7" };
+  const incident: Incident = {
+    rule: "reverse_shell",
+    executable: "/usr/bin/bash",
+    lineage: "a.service",
+    peer: "203.0.113.7",
+  };
 
   test("is remembered as a repeat for a minute and spends nothing", () => {
     const budget = createKillBudget();
