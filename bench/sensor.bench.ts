@@ -137,9 +137,12 @@ async function storm(on: Host): Promise<void> {
 }
 
 async function beat(on: Host): Promise<{ records: number[]; lost: number[]; recursionMisses: number }> {
-  const found = beatSchema.parse(JSON.parse(await on.must("algo-monitor status --json"))).sensor?.beat;
-  if (found === undefined) throw new Error("bench: the sensor does not run");
-  return found;
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const found = beatSchema.parse(JSON.parse(await on.must("algo-monitor status --json"))).sensor?.beat;
+    if (found !== undefined) return found;
+    await Bun.sleep(500);
+  }
+  throw new Error("bench: the sensor does not run");
 }
 
 async function usageOf(on: Host): Promise<{ readonly rssMb: number; readonly cpuSeconds: number }> {
