@@ -96,9 +96,9 @@ export function createSensor(parts: SensorParts): Sensor {
     const framer = createFramer();
     const started = startedSensor(path.value, {
       onBytes: (bytes) => {
-        const taken = framer.take(bytes);
-        if (!taken.ok) return end(taken.fault.message);
-        for (const record of taken.value) hear(record);
+        const { records, fault } = framer.take(bytes);
+        for (const record of records) hear(record);
+        if (fault !== undefined) end(fault.message);
       },
       onExit: (said) => end(said),
     });
