@@ -105,7 +105,9 @@ async function compare(on: Host, load: Load): Promise<void> {
 
 /** The service itself, so that everything of it counts. */
 async function turn(on: Host, isOn: boolean): Promise<void> {
-  await on.must(`systemctl ${isOn ? "start" : "stop"} algo-monitor`);
+  await on.must(
+    `systemctl ${isOn ? "start" : "stop"} algo-monitor || { journalctl -u algo-monitor -n 30 -o cat --no-pager >&2; exit 1; }`,
+  );
   if (isOn)
     await on.must("for i in $(seq 100); do pgrep -x algo-sensor >/dev/null && break; sleep 0.1; done; sleep 1.5");
 }
