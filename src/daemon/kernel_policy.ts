@@ -10,7 +10,15 @@ import type { ResponseKind } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { Policy } from "../decision/policy.ts";
 import type { ElfFingerprint } from "../host/executables.ts";
-import { KERNEL_RULES, type KernelRuleName, MODE, PROGRAM, RULE_NUMBERS, SPARED } from "./kernel_numbers.ts";
+import {
+  KERNEL_RULES,
+  type KernelRuleName,
+  MODE,
+  PROGRAM,
+  RULE_BLOCK,
+  RULE_NUMBERS,
+  SPARED,
+} from "./kernel_numbers.ts";
 
 /** What the sensor's maps hold; a longer list of exceptions becomes one that matches everything. */
 export const EXEMPT_MAX = 64;
@@ -89,11 +97,13 @@ export function compileKernelPolicy(input: KernelPolicyInput): KernelPolicy {
   const { policy } = input;
   const rules: number[] = Array.from({ length: RULE_NUMBERS }, () => MODE.off);
   for (const { name, number } of KERNEL_RULES) rules[number] = modeOf(name, input);
+  const killsSome = rules.includes(MODE.enforce);
+  rules[RULE_BLOCK] = isEnforcing(input) ? MODE.enforce : MODE.watch;
   const minerActs = rules[KERNEL_RULES.find(({ name }) => name === "miner_confirmed")?.number ?? 0] !== MODE.off;
   return {
     settings: {
       rules,
-      hold: input.mayHold && isEnforcing(input) && rules.includes(MODE.enforce),
+      hold: input.mayHold && isEnforcing(input) && killsSome,
       guardOn: input.guardOn,
       deepSyscalls: input.deepSyscalls,
       holdConnectionMs: HOLD_CONNECTION_MS,
