@@ -205,7 +205,7 @@ describe("what is sent", () => {
   test("what is in a frame stands where wire.h has it", () => {
     const settings = settingsFrame({ ...compiled().settings, generation: 3 });
     expect([...settings.slice(0, 3)]).toEqual([48, 0, 129]);
-    expect([...settings.slice(16, 29)]).toEqual([3, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 1]);
+    expect([...settings.slice(16, 29)]).toEqual([3, 0, 0, 0, 0, 2, 2, 2, 2, 0, 0, 0, 1]);
     const exempt = new DataView(exemptFrame([{ rules: 2, network: "10.1.0.0/16" }]).buffer);
     expect(exempt.getUint32(24 + 12, true)).toBe(0xffffffff);
     expect([exempt.getUint8(24 + 20), exempt.getUint8(24 + 21), exempt.getUint32(24 + 24)]).toEqual([

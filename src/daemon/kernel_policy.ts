@@ -137,7 +137,24 @@ function modeOf(name: KernelRuleName, input: KernelPolicyInput): number {
   }
 }
 
+/** Most of it is the listing of the system directories, and that is asked about every second. */
+const compiledPrograms = new WeakMap<
+  readonly KernelProgramFile[],
+  { readonly by: string; readonly programs: readonly KernelProgram[] }
+>();
+
 function programsOf(input: KernelPolicyInput): readonly KernelProgram[] {
+  const { trustedExecutables, neverTouch } = input.policy;
+  const spared = [...neverTouch.executables].map((path) => [path, input.fileOf(path)]);
+  const by = JSON.stringify([trustedExecutables, spared]);
+  const known = compiledPrograms.get(input.installed);
+  if (known?.by === by) return known.programs;
+  const programs = compilePrograms(input);
+  compiledPrograms.set(input.installed, { by, programs });
+  return programs;
+}
+
+function compilePrograms(input: KernelPolicyInput): readonly KernelProgram[] {
   const found = new Map<string, KernelProgram>();
   const add = ({ device, inode }: KernelFile, program: number, family = "", fingerprint?: ElfFingerprint): void => {
     const known = found.get(`${device}:${inode}`);
