@@ -5,6 +5,7 @@
 
 import type { KernelClass, KernelProgramFile } from "../context/kernel_programs.ts";
 import { optionLetters } from "../context/scripts.ts";
+import { networkBytes } from "../core/address.ts";
 import type { ExceptionEntry } from "../core/exception.ts";
 import type { ResponseKind } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
@@ -41,6 +42,8 @@ export interface KernelExempt {
   readonly file?: KernelFile;
   readonly uid?: number;
   readonly network?: string;
+  /** The same network as sockets of IPv6 show it (::ffff:10.1.0.0/112). */
+  readonly mapped?: true;
   readonly rules: number;
 }
 
@@ -216,14 +219,15 @@ function exemptFor(entry: ExceptionEntry, input: KernelPolicyInput): readonly Ke
   if (rules === 0 || entry.file !== undefined || isOver(entry.until, input.nowMs)) return [];
   const file = entry.exe === undefined ? undefined : input.fileOf(entry.exe);
   const uid = entry.user === undefined ? undefined : numericUid(entry.user, input);
-  return [
-    {
-      rules,
-      ...(file === undefined ? {} : { file }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(entry.peer === undefined ? {} : { network: entry.peer }),
-    },
-  ];
+  const exempt = {
+    rules,
+    ...(file === undefined ? {} : { file }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(entry.peer === undefined ? {} : { network: entry.peer }),
+  };
+  // A program that speaks both families reaches IPv4 by a socket of IPv6, and the kernel compares what the socket has.
+  const isIpv4 = entry.peer !== undefined && networkBytes(entry.peer)?.family === 4;
+  return isIpv4 ? [exempt, { ...exempt, mapped: true }] : [exempt];
 }
 
 /** A day too long is a question too many; a day too short would be a false kill. */
