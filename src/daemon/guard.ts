@@ -74,6 +74,7 @@ export function createGuard(parts: GuardParts): Guard {
     lastView: () => pipeline.last()?.view,
     sweepSoon: () => supervisor.sweepSoon(),
     listenSoon: () => supervisor.listenSoon(),
+    breathe: () => Bun.gc(true),
     urgentSweeps: () => supervisor.urgentSweeps(),
     send: parts.sendToSensor ?? (() => false),
     onFault: degradations.note,

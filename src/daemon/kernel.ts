@@ -31,7 +31,8 @@ import type { Run } from "./pipeline.ts";
 import type { UrgentSweeps } from "./supervisor.ts";
 
 const LISTEN_EVERY_MS = 50;
-const EVENTS_TAKEN_MAX = 512;
+const EVENTS_TAKEN_MAX = 256;
+const BREATH_EVERY_EVENTS = 1_000;
 const CATALOGUE_EVERY_MS = 60_000;
 const PROCESSES_MAX = 200_000;
 const UNIT_ROOTS = ["/system.slice/", "/", "/user.slice/"];
@@ -46,6 +47,8 @@ export interface KernelParts {
   readonly lastView: () => HostView | undefined;
   readonly sweepSoon: () => Promise<void>;
   readonly listenSoon: () => Promise<void>;
+  /** Gives back what a crowd of events left in memory. */
+  readonly breathe: () => void;
   readonly urgentSweeps: () => UrgentSweeps;
   readonly send: (frame: Uint8Array) => boolean;
   readonly onFault: (part: string, message: string, remedy: string) => void;
@@ -94,6 +97,7 @@ export function createKernel(parts: KernelParts): Kernel {
   let expired = 0;
   let lostTold = 0;
   let isRunning = false;
+  let breathedAt = 0;
   return {
     began,
     ended,
@@ -203,6 +207,11 @@ export function createKernel(parts: KernelParts): Kernel {
     const view = parts.lastView();
     // Before the first sweep there is nothing to tell them by; they wait.
     if (view === undefined) return waiting;
+    // A crowd of events leaves garbage faster than the collector comes by itself.
+    if (events.counts().told - breathedAt >= BREATH_EVERY_EVENTS) {
+      breathedAt = events.counts().told;
+      parts.breathe();
+    }
     const taken = events.take(EVENTS_TAKEN_MAX, (gone) => parts.context.withGone(view, gone));
     if (events.waiting > 0) listening ??= setTimeout(listen, LISTEN_EVERY_MS);
     return [...waiting, ...taken];

@@ -22,6 +22,7 @@ const NETWORK_BYTES = 32;
 const ANSWER_BYTES = 32;
 const PROGRAMS_A_FRAME = 1_024;
 const ANY_UID = 0xffffffff;
+const MAPPED_BITS = 96;
 
 export function settingsFrame(settings: KernelSettings): Uint8Array {
   const { bytes, view } = frame(TYPE.settings, SETTINGS_BYTES);
@@ -66,9 +67,11 @@ export function exemptFrame(exempt: readonly KernelExempt[]): Uint8Array {
     // What is no network of ours to read matches any peer.
     const network = one.network === undefined ? undefined : networkBytes(one.network);
     if (network === undefined) return;
-    view.setUint8(at + 20, network.family);
-    view.setUint8(at + 21, network.prefixBits);
-    new Uint8Array(view.buffer).set(network.address, at + 24);
+    const isMapped = one.mapped === true;
+    view.setUint8(at + 20, isMapped ? 6 : network.family);
+    view.setUint8(at + 21, network.prefixBits + (isMapped ? MAPPED_BITS : 0));
+    if (isMapped) view.setUint16(at + 24 + 10, 0xffff);
+    new Uint8Array(view.buffer).set(network.address.subarray(0, isMapped ? 4 : 16), at + 24 + (isMapped ? 12 : 0));
   });
 }
 

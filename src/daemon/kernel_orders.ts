@@ -35,6 +35,7 @@ export interface KernelOrders {
 export function createKernelOrders(send: (frame: Uint8Array) => boolean): KernelOrders {
   let generation = 0;
   let programs = new Map<string, KernelProgram>();
+  let lastWanted: readonly KernelProgram[] | undefined;
   const learnt = new Map<string, KernelProgram>();
   let sections = new Map<string, string>();
   return { apply, name, answer, forget, generation: () => generation };
@@ -62,6 +63,8 @@ export function createKernelOrders(send: (frame: Uint8Array) => boolean): Kernel
 
   /** Those that say something new, and those that are no longer named: they are a file like any other again. */
   function changedPrograms(wanted: readonly KernelProgram[]): readonly KernelProgram[] {
+    if (wanted === lastWanted) return [];
+    lastWanted = wanted;
     const next = new Map(wanted.map((program) => [keyOf(program), program]));
     const changed = wanted.filter((program) => !isSame(programs.get(keyOf(program)), program));
     const gone = [...programs].filter(([key]) => !next.has(key));
@@ -90,6 +93,7 @@ export function createKernelOrders(send: (frame: Uint8Array) => boolean): Kernel
 
   function forget(): void {
     programs = new Map();
+    lastWanted = undefined;
     sections = new Map();
     learnt.clear();
   }

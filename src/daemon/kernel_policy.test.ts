@@ -89,11 +89,18 @@ const EXEMPT: readonly [
   sentence: string,
   entry: Policy["exceptions"][number],
   expected: KernelPolicy["exempt"][number] | undefined,
+  mapped?: true,
 ][] = [
   [
     "compares file, user and peer",
     { rule: "reverse_shell", exe: "/opt/tool", user: "deploy", peer: "10.1.0.0/16", reason: REASON },
     { rules: 2, file: { device: 2_049, inode: 33 }, uid: 1_001, network: "10.1.0.0/16" },
+    true,
+  ],
+  [
+    "compares a peer of IPv6",
+    { rule: "reverse_shell", peer: "2001:db8::/32", reason: REASON },
+    { rules: 2, network: "2001:db8::/32" },
   ],
   ["takes the rule by its id in any case", { rule: ID.toUpperCase(), reason: REASON }, { rules: 2 }],
   [
@@ -115,10 +122,14 @@ const EXEMPT: readonly [
 ];
 
 describe("an exception in the kernel", () => {
-  for (const [sentence, entry, expected] of EXEMPT)
-    test(sentence, () =>
-      expect(compiled({ exceptions: [entry] }).exempt).toEqual(expected === undefined ? [] : [expected]),
-    );
+  for (const [sentence, entry, expected, mapped] of EXEMPT)
+    test(sentence, () => {
+      const wanted = [
+        expected,
+        mapped === undefined ? undefined : { ...expected, rules: expected?.rules ?? 0, mapped },
+      ].filter((one) => one !== undefined);
+      expect(compiled({ exceptions: [entry] }).exempt).toEqual(wanted);
+    });
 
   test("more than the kernel holds become one that asks about everything of their rules", () => {
     const exceptions = Array.from({ length: EXEMPT_MAX + 1 }, (_, index) => ({
@@ -205,9 +216,11 @@ describe("what is sent", () => {
   test("what is in a frame stands where wire.h has it", () => {
     const settings = settingsFrame({ ...compiled().settings, generation: 3 });
     expect([...settings.slice(0, 3)]).toEqual([48, 0, 129]);
-    expect([...settings.slice(16, 29)]).toEqual([3, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 1]);
+    expect([...settings.slice(16, 29)]).toEqual([3, 0, 0, 0, 0, 2, 2, 2, 2, 0, 0, 0, 1]);
     const exempt = new DataView(exemptFrame([{ rules: 2, network: "10.1.0.0/16" }]).buffer);
     expect(exempt.getUint32(24 + 12, true)).toBe(0xffffffff);
+    const mapped = exemptFrame([{ rules: 2, network: "10.1.0.0/16", mapped: true }]);
+    expect([...mapped.slice(24 + 20, 24 + 40)]).toEqual([6, 112, 0, 0, ...Array(10).fill(0), 255, 255, 10, 1, 0, 0]);
     expect([exempt.getUint8(24 + 20), exempt.getUint8(24 + 21), exempt.getUint32(24 + 24)]).toEqual([
       4, 16, 0x0a010000,
     ]);

@@ -5,12 +5,21 @@
 
 import type { KernelClass, KernelProgramFile } from "../context/kernel_programs.ts";
 import { optionLetters } from "../context/scripts.ts";
+import { networkBytes } from "../core/address.ts";
 import type { ExceptionEntry } from "../core/exception.ts";
 import type { ResponseKind } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { Policy } from "../decision/policy.ts";
 import type { ElfFingerprint } from "../host/executables.ts";
-import { KERNEL_RULES, type KernelRuleName, MODE, PROGRAM, RULE_NUMBERS, SPARED } from "./kernel_numbers.ts";
+import {
+  KERNEL_RULES,
+  type KernelRuleName,
+  MODE,
+  PROGRAM,
+  RULE_BLOCK,
+  RULE_NUMBERS,
+  SPARED,
+} from "./kernel_numbers.ts";
 
 /** What the sensor's maps hold; a longer list of exceptions becomes one that matches everything. */
 export const EXEMPT_MAX = 64;
@@ -33,6 +42,8 @@ export interface KernelExempt {
   readonly file?: KernelFile;
   readonly uid?: number;
   readonly network?: string;
+  /** The same network as sockets of IPv6 show it (::ffff:10.1.0.0/112). */
+  readonly mapped?: true;
   readonly rules: number;
 }
 
@@ -89,11 +100,13 @@ export function compileKernelPolicy(input: KernelPolicyInput): KernelPolicy {
   const { policy } = input;
   const rules: number[] = Array.from({ length: RULE_NUMBERS }, () => MODE.off);
   for (const { name, number } of KERNEL_RULES) rules[number] = modeOf(name, input);
+  const killsSome = rules.includes(MODE.enforce);
+  rules[RULE_BLOCK] = isEnforcing(input) ? MODE.enforce : MODE.watch;
   const minerActs = rules[KERNEL_RULES.find(({ name }) => name === "miner_confirmed")?.number ?? 0] !== MODE.off;
   return {
     settings: {
       rules,
-      hold: input.mayHold && isEnforcing(input) && rules.includes(MODE.enforce),
+      hold: input.mayHold && isEnforcing(input) && killsSome,
       guardOn: input.guardOn,
       deepSyscalls: input.deepSyscalls,
       holdConnectionMs: HOLD_CONNECTION_MS,
@@ -127,7 +140,24 @@ function modeOf(name: KernelRuleName, input: KernelPolicyInput): number {
   }
 }
 
+/** Most of it is the listing of the system directories, and that is asked about every second. */
+const compiledPrograms = new WeakMap<
+  readonly KernelProgramFile[],
+  { readonly by: string; readonly programs: readonly KernelProgram[] }
+>();
+
 function programsOf(input: KernelPolicyInput): readonly KernelProgram[] {
+  const { trustedExecutables, neverTouch } = input.policy;
+  const spared = [...neverTouch.executables].map((path) => [path, input.fileOf(path)]);
+  const by = JSON.stringify([trustedExecutables, spared]);
+  const known = compiledPrograms.get(input.installed);
+  if (known?.by === by) return known.programs;
+  const programs = compilePrograms(input);
+  compiledPrograms.set(input.installed, { by, programs });
+  return programs;
+}
+
+function compilePrograms(input: KernelPolicyInput): readonly KernelProgram[] {
   const found = new Map<string, KernelProgram>();
   const add = ({ device, inode }: KernelFile, program: number, family = "", fingerprint?: ElfFingerprint): void => {
     const known = found.get(`${device}:${inode}`);
@@ -189,14 +219,15 @@ function exemptFor(entry: ExceptionEntry, input: KernelPolicyInput): readonly Ke
   if (rules === 0 || entry.file !== undefined || isOver(entry.until, input.nowMs)) return [];
   const file = entry.exe === undefined ? undefined : input.fileOf(entry.exe);
   const uid = entry.user === undefined ? undefined : numericUid(entry.user, input);
-  return [
-    {
-      rules,
-      ...(file === undefined ? {} : { file }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(entry.peer === undefined ? {} : { network: entry.peer }),
-    },
-  ];
+  const exempt = {
+    rules,
+    ...(file === undefined ? {} : { file }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(entry.peer === undefined ? {} : { network: entry.peer }),
+  };
+  // A program that speaks both families reaches IPv4 by a socket of IPv6, and the kernel compares what the socket has.
+  const isIpv4 = entry.peer !== undefined && networkBytes(entry.peer)?.family === 4;
+  return isIpv4 ? [exempt, { ...exempt, mapped: true }] : [exempt];
 }
 
 /** A day too long is a question too many; a day too short would be a false kill. */

@@ -13,6 +13,7 @@ import type {
 } from "../core/kernel.ts";
 import type { KernelAction, KernelStage } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
+import { unreachable } from "../core/result.ts";
 import { addressText } from "../host/addresses.ts";
 import { deviceNumber } from "../host/procfs.ts";
 import { PROGRAM } from "./kernel_numbers.ts";
@@ -94,6 +95,7 @@ const RULES: readonly (KernelRule | undefined)[] = [
   "miner_confirmed",
   "blocked",
 ];
+const DIRECTIONS: readonly KernelConnection["direction"][] = ["unknown", "connected", "accepted"];
 const HELD: readonly KernelAsk["held"][] = ["nothing", "connection", "exec"];
 const WATCHES = [undefined, "credentials", "decoy", "process-memory"] as const;
 const NAMESPACES = [
@@ -164,6 +166,8 @@ export function wordOf(record: Uint8Array, bootMs: number): KernelWord | undefin
         other: countAt(reader, 48),
         unseen: countAt(reader, 64),
       };
+    default:
+      return unreachable(name);
   }
 }
 
@@ -306,7 +310,7 @@ function connectionAt(reader: Reader, at: number): KernelConnection | undefined 
     inode: Number(view.getBigUint64(at + 8, true)),
     networkNamespace: view.getUint32(at + 16, true),
     protocol: view.getUint8(at + 21) === 17 ? "udp" : "tcp",
-    direction: direction === 1 ? "connected" : direction === 2 ? "accepted" : "unknown",
+    direction: DIRECTIONS[direction] ?? "unknown",
     listens: direction === 3,
     local: { address: addressAt(reader, at + 32, family), port: view.getUint16(at + 24, true) },
     remote: { address: addressAt(reader, at + 48, family), port: view.getUint16(at + 26, true) },

@@ -84,3 +84,22 @@ test("memory has a bound: the oldest of 50,000 is forgotten and told again", () 
   for (let pid = 0; pid <= 50_000; pid++) standing.isNews(at(pid), NOON_MS);
   expect([standing.isNews(at(50_000), NOON_MS), standing.isNews(at(0), NOON_MS)]).toEqual([false, true]);
 });
+
+describe("what a host does all the time", () => {
+  const common = (count: number, category = "process_creation"): Event[] =>
+    Array.from({ length: count }, () => eventFixture({ logsource: { product: "linux", category } }));
+
+  test("is kept whole at first, then by rate", () => {
+    const standing = createStanding();
+    expect(standing.freshEvents(common(6_000), NOON_MS)).toHaveLength(5_000);
+    expect(standing.freshEvents(common(100), NOON_MS + 1_000)).toHaveLength(30);
+    expect(standing.freshEvents(common(100), NOON_MS + 1_000)).toHaveLength(0);
+    expect(standing.freshEvents(common(6_000), NOON_MS + 3_600_000)).toHaveLength(5_000);
+  });
+
+  test("takes no room from what is rare, such as a changed file", () => {
+    const standing = createStanding();
+    standing.freshEvents(common(6_000), NOON_MS);
+    expect(standing.freshEvents(common(100, "file_change"), NOON_MS)).toHaveLength(100);
+  });
+});

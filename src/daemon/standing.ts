@@ -8,10 +8,24 @@ import type { Judged } from "./judge.ts";
 
 const REPEAT_AFTER_MS = 600_000;
 const REMEMBERED_MAX = 50_000;
+/** The first sweep tells of everything there is. */
+const COMMON_BURST = 5_000;
+const COMMON_PER_SECOND = 30;
+const COMMON: ReadonlySet<string> = new Set([
+  "process_creation",
+  "process_termination",
+  "network_connection",
+  "network_listener",
+  "network_end",
+  "dns_query",
+]);
 
 export interface Standing {
   isNews(judged: Judged, nowMs: number): boolean;
-  /** Events of a lasting state are stored once per ten minutes, all others always. */
+  /**
+   * Events of a lasting state are stored once per ten minutes. Of what a host does all the time (programs, connections,
+   * names) a crowd fills no disk: what a finding is about is kept with the finding, the rest by rate.
+   */
   freshEvents(events: readonly Event[], nowMs: number): readonly Event[];
 }
 
@@ -23,6 +37,8 @@ interface Told {
 export function createStanding(): Standing {
   const findings = new Map<string, Told>();
   const events = new Map<string, Told>();
+  let common = COMMON_BURST;
+  let commonAtMs = 0;
   return { isNews, freshEvents };
 
   function isNews({ finding, decision }: Judged, nowMs: number): boolean {
@@ -32,9 +48,19 @@ export function createStanding(): Standing {
   }
 
   function freshEvents(all: readonly Event[], nowMs: number): readonly Event[] {
-    return all.filter(
-      (event) => event.logsource.service === undefined || remember(events, identityOf(event), event.action, nowMs),
-    );
+    return all.filter((event) => {
+      if (event.logsource.service !== undefined) return remember(events, identityOf(event), event.action, nowMs);
+      return !COMMON.has(event.logsource.category) || mayKeep(nowMs);
+    });
+  }
+
+  function mayKeep(nowMs: number): boolean {
+    const seconds = Math.max(0, nowMs - commonAtMs) / 1_000;
+    common = Math.min(COMMON_BURST, common + seconds * COMMON_PER_SECOND);
+    commonAtMs = nowMs;
+    if (common < 1) return false;
+    common--;
+    return true;
   }
 
   function remember(memory: Map<string, Told>, key: string, does: string, nowMs: number): boolean {

@@ -11,7 +11,7 @@ import type { HostView } from "../core/view.ts";
 import type { KernelProcesses } from "./kernel_processes.ts";
 import { asSocket } from "./kernel_verdicts.ts";
 
-const WAITING_MAX = 4_000;
+const WAITING_MAX = 2_000;
 const SAME_FOR_MS = 10_000;
 const SAMES_MAX = 8_192;
 const KEY_CHARACTERS_MAX = 1_024;
