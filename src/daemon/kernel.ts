@@ -2,18 +2,19 @@
  * The daemon's head for the kernel sensor: takes what it says, sends it what is in force, and sees to it that a verdict
  * and a question are looked at at once. The daemon guards as before where there is no sensor.
  */
+import type { Config } from "../config/schema.ts";
 import type { Context } from "../context/context.ts";
 import { classesOf, createKernelProgramList, type KernelProgramFile } from "../context/kernel_programs.ts";
 import { classifyName } from "../context/programs.ts";
 import type { Clock } from "../core/clock.ts";
 import type { KernelReport } from "../core/control.ts";
-import type { KernelExec, KernelWord } from "../core/kernel.ts";
+import type { KernelExec, KernelTask, KernelWord } from "../core/kernel.ts";
 import type { EventDraft } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { HeldConnection } from "../core/sweep.ts";
-import type { HostView } from "../core/view.ts";
-import { createCgroups } from "../host/cgroups.ts";
+import type { HostView, ProgramFacts } from "../core/view.ts";
+import { type Cgroups, createCgroups } from "../host/cgroups.ts";
 import { statOf } from "../host/executables.ts";
 import { AT } from "../host/libc.ts";
 import { listNumbers } from "../host/procfs.ts";
@@ -25,7 +26,7 @@ import { createReconciliation } from "../sources/kernel_reconcile.ts";
 import { createKernelStops } from "../sources/kernel_stops.ts";
 import { createKernelAsks } from "./kernel_asks.ts";
 import { createKernelOrders } from "./kernel_orders.ts";
-import { bitsOf, compileKernelPolicy, programOf } from "./kernel_policy.ts";
+import { bitsOf, compileKernelPolicy, type KernelProgram, programOf } from "./kernel_policy.ts";
 import type { Orders } from "./orders.ts";
 import type { Run } from "./pipeline.ts";
 import type { UrgentSweeps } from "./supervisor.ts";
@@ -40,7 +41,7 @@ const UNIT_ROOTS = ["/system.slice/", "/", "/user.slice/"];
 export interface KernelParts {
   readonly clock: Clock;
   readonly users: Users;
-  readonly orders: Orders;
+  readonly orders: Pick<Orders, "fresh" | "rules"> & { config(): Pick<Config, "SENSOR" | "GUARD_ON"> };
   readonly context: Pick<Context, "withGone" | "expectUnit">;
   /** Addresses and networks of the site's pools. */
   readonly pools: () => readonly string[];
@@ -239,7 +240,7 @@ export function createKernel(parts: KernelParts): Kernel {
         installed,
         fileOf: statOf,
         uidOf: parts.users.uidOf,
-        cgroupOfUnit: (unit) => cgroupOf(unit),
+        cgroupOfUnit: (unit) => cgroupOf(unit, parts.lastView(), cgroups),
         pools: parts.pools(),
         daemonPid: process.pid,
         mayHold: orders.config().SENSOR.hold,
@@ -249,34 +250,12 @@ export function createKernel(parts: KernelParts): Kernel {
     );
   }
 
-  /** Of a unit that runs; where it lies says a process of it, else the usual places. */
-  function cgroupOf(unit: string): bigint | undefined {
-    const view = parts.lastView();
-    for (const process of view?.processes.values() ?? []) {
-      if (view?.unit(process)?.name !== unit) continue;
-      const end = process.cgroup.indexOf(`/${unit}`) + unit.length + 1;
-      return cgroups.idOf(process.cgroup.slice(0, end));
-    }
-    for (const root of UNIT_ROOTS) {
-      const id = cgroups.idOf(`${root}${unit}`);
-      if (id !== undefined) return id;
-    }
-    return undefined;
-  }
-
   /** A file that nobody had named executes for the first time: what it is decides what the kernel makes of the next. */
   function nameProgram({ task, argv }: Pick<KernelExec, "task" | "argv">): void {
     const view = parts.lastView();
     if (view === undefined) return;
     const process = processes.describe(task, argv);
-    const seen = parts.context.withGone(view, [process]).program(process);
-    const name = seen.name.slice(seen.name.lastIndexOf("/") + 1);
-    const known = seen.name.includes("/")
-      ? { ...classifyName(""), ...seen, family: "" }
-      : { ...classifyName(name), ...seen };
-    const classes = [...classesOf(seen.verified ? name : "", known), ...(seen.verified ? (["verified"] as const) : [])];
-    const { device, inode } = task;
-    sent.name(programOf({ device, inode }, bitsOf(classes), known.family));
+    sent.name(namedProgram(task, parts.context.withGone(view, [process]).program(process)));
   }
 
   function tick(): void {
@@ -292,6 +271,34 @@ export function createKernel(parts: KernelParts): Kernel {
       "look for what starts so many programs: algo-monitor processes",
     );
   }
+}
+
+/** Of a unit that runs; where it lies says a process of it, else the usual places. */
+function cgroupOf(unit: string, view: HostView | undefined, cgroups: Cgroups): bigint | undefined {
+  for (const process of view?.processes.values() ?? []) {
+    if (view?.unit(process)?.name !== unit) continue;
+    const end = process.cgroup.indexOf(`/${unit}`) + unit.length + 1;
+    return cgroups.idOf(process.cgroup.slice(0, end));
+  }
+  for (const root of UNIT_ROOTS) {
+    const id = cgroups.idOf(`${root}${unit}`);
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+/** Copies are what they are copies of, and nobody vouches for them. */
+function namedProgram({ device, inode }: KernelTask, seen: ProgramFacts): KernelProgram {
+  const isKnown = !seen.name.includes("/");
+  const { family } = classifyName(isKnown ? seen.name : "");
+  const { shell, interpreter, relayTool, verified } = seen;
+  const classes = classesOf(verified ? seen.name.slice(seen.name.lastIndexOf("/") + 1) : "", {
+    shell,
+    interpreter,
+    relayTool,
+    family,
+  });
+  return programOf({ device, inode }, bitsOf(verified ? [...classes, "verified"] : classes), family);
 }
 
 /** The list, not the entry: what hides is the entry missing from the list. */
