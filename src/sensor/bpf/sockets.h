@@ -67,12 +67,16 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
     return judge(who, HOW(rule, answers ? SHAPE_LOOP : SHAPE_PENDING, stage, answers), socket, shell->pid, pid);
   }
   /* The shell was there first: on a terminal, a pair or pipes of this one. */
-  if (p->suspect && stage == STAGE_CONNECT) {
+  bool tool = p->program & PROGRAM_RELAY;
+  bool code = p->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY);
+  /* Told what to do by who spoke first, and not answered yet: code without a file needs no more. */
+  bool commanded = stage == STAGE_RECEIVE && code && c->remote_first && c->receives <= RECEIVES_LOOKED_AT;
+  if ((p->suspect && stage == STAGE_CONNECT) || commanded) {
     __u32 found = find_shell(who, (__u64)BPF_CORE_READ((struct task_struct *)task_address, files), pid);
+    bool certain = tool || commanded;
     if (found) {
-      bool tool = p->program & PROGRAM_RELAY;
-      if (tool) condemn(found);
-      return judge(who, HOW(rule, tool ? SHAPE_RELAY_TOOL : SHAPE_PENDING, stage, tool), socket, found, pid);
+      if (certain) condemn(found);
+      return judge(who, HOW(rule, certain ? SHAPE_RELAY_TOOL : SHAPE_PENDING, stage, certain), socket, found, pid);
     }
   }
   return JUDGED_NOTHING;
@@ -157,6 +161,7 @@ int on_receive(struct bpf_raw_tracepoint_args *ctx) {
   struct scratch *s = scratch_of(SCRATCH_RECEIVE);
   if (!set || !s) return 0;
   bool first = !c->first_received_ns;
+  if (c->receives < 255) c->receives++;
   if (first) {
     c->first_received_ns = bpf_ktime_get_boot_ns();
     c->remote_first = BPF_CORE_READ((struct tcp_sock *)sk, bytes_sent) == 0;

@@ -11,6 +11,7 @@
 #define PROGRAMS_MAX 8192
 #define HEARD_MAX 128
 #define ASKED_PER_SECOND_MAX 8
+#define RECEIVES_LOOKED_AT 3
 #define NEVER 0xffffffffffffffffULL
 
 /* Set by the daemon; one entry. */
@@ -69,7 +70,7 @@ struct connection {
   __u8 heard_length;   /* of the newest packet with payload */
   __u8 sent_packets;
   __u8 protocol;
-  __u8 reserved;
+  __u8 receives;       /* how often its process took something from it */
   __u8 heard[HEARD_MAX];
 };
 
