@@ -77,8 +77,8 @@ describe("the kernel sensor", () => {
 
   test("stops a shell before its first instruction, and the alert says how", async () => {
     expect(await isObeyed(), await lastWords(host)).toBe(false);
-    await waitUntil("the alert", async () => /Stopped by/.test(await newestKill()), 10_000);
-    expect(await newestKill()).toMatch(/Stopped by\s+kernel at exec/);
+    await waitUntil("the alert", async () => /stopped by/i.test(await newestKill()), 10_000);
+    expect(await newestKill()).toMatch(/stopped by\s+kernel at exec/i);
   });
 
   test("a change of the configuration reaches the kernel: monitor, an exception, enforce again", async () => {

@@ -170,9 +170,23 @@ static __always_inline __u32 rule_of(struct connection *c) {
   return c && c->direction == 2 ? RULE_BIND_SHELL : RULE_REVERSE_SHELL;
 }
 
+/*
+ * What it executes from now on dies too: a retry loop is one incident. Only code without a file of its own, and tools made to
+ * relay; a service that was misused loses a shell and a connection, and goes on.
+ */
 static __always_inline void condemn(__u32 pid) {
   struct process *p = bpf_map_lookup_elem(&processes, &pid);
-  if (p) p->state |= TASK_CONDEMNED;
+  if (!p || (p->program & (PROGRAM_LOGIN | PROGRAM_EXEMPT | PROGRAM_SPARED)) || is_spared(pid, SPARED_PROCESS)) return;
+  if ((p->program & PROGRAM_RELAY) || (p->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY)))
+    p->state |= TASK_CONDEMNED;
 }
+
+/* With the one that is stopped goes who held the other end; only when it is really stopped. */
+static __always_inline int with_holder(__u32 holder, int judged) {
+  if (judged == JUDGED_STOP && holder) condemn(holder);
+  return judged;
+}
+
+static __always_inline bool stops_with(__u32 holder, int judged) { return with_holder(holder, judged) == JUDGED_STOP; }
 
 #endif

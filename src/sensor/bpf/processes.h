@@ -172,8 +172,7 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
     }
     if (ours) {
       __u32 opener = c && c->opener_pid && c->opener_pid != pid ? c->opener_pid : 0;
-      if (opener) condemn(opener);
-      return judge(SCRATCH_EXEC, HOW(rule, interpreter ? SHAPE_DIRECT : SHAPE_FOREIGN, STAGE_EXEC, 1), first, opener, pid) == JUDGED_STOP;
+      return stops_with(opener, judge(SCRATCH_EXEC, HOW(rule, interpreter ? SHAPE_DIRECT : SHAPE_FOREIGN, STAGE_EXEC, 1), first, opener, pid));
     }
     if (interpreter || foreign) {
       judge(SCRATCH_EXEC, HOW(rule, foreign && !interpreter ? SHAPE_UNKNOWN_PROGRAM : SHAPE_PENDING, STAGE_EXEC, 0), first, 0, pid);
@@ -185,8 +184,8 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
   if (lineage && lineage->suspect && lineage->heard_length) {
     __u32 from = (program & PROGRAM_SHELL) && (p->state & TASK_INLINE) ? s->words.code_at : 0;
     if (echoes(SCRATCH_EXEC, p->connection, from, length, lineage->remote_first)) {
-      if (lineage->opener_pid && lineage->opener_pid != pid) condemn(lineage->opener_pid);
-      return judge(SCRATCH_EXEC, HOW(rule_of(lineage), SHAPE_ECHO, STAGE_EXEC, 1), p->connection, lineage->opener_pid, pid) == JUDGED_STOP;
+      __u32 opener = lineage->opener_pid == pid ? 0 : lineage->opener_pid;
+      return stops_with(opener, judge(SCRATCH_EXEC, HOW(rule_of(lineage), SHAPE_ECHO, STAGE_EXEC, 1), p->connection, opener, pid));
     }
   }
 
@@ -199,8 +198,7 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
     if (connector && connector->pid != pid && connector->connection && connector->input == p->output && bpf_map_lookup_elem(&connections, &connector->connection)) {
       bool certain = closes_loop(SCRATCH_EXEC, task, connector->pid, pid);
       int judged = judge(SCRATCH_EXEC, HOW(RULE_REVERSE_SHELL, certain ? SHAPE_LOOP : SHAPE_PENDING, STAGE_EXEC, certain), connector->connection, connector->pid, pid);
-      if (certain) condemn(connector->pid);
-      return judged == JUDGED_STOP;
+      return stops_with(connector->pid, judged);
     }
     /* `cat <&5 | sh >&5`: the writer's input is the connection that the shell answers on. */
     key = (struct end_key){.id = p->input, .output = 1};
@@ -236,8 +234,7 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
       bool code = h->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY);
       bool certain = reads && (tool || carries || (code && (silent || h->input == socket)));
       __u32 shape = tool ? SHAPE_RELAY_TOOL : certain ? SHAPE_RELAY_TOOL : SHAPE_CHILD;
-      if (certain) condemn(holder);
-      return judge(SCRATCH_EXEC, HOW(rule_of(c), shape, STAGE_EXEC, certain), socket, holder, pid) == JUDGED_STOP;
+      return stops_with(holder, judge(SCRATCH_EXEC, HOW(rule_of(c), shape, STAGE_EXEC, certain), socket, holder, pid));
     }
   }
   return false;

@@ -44,9 +44,8 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
   struct process *shell = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
   if (shell && shell->shell && shell->output == s->looks[0].id) {
     bool certain = piped_out && closes_loop(who, task_address, pid, shell->pid);
-    if (certain) condemn(shell->pid);
     if (certain || c->suspect)
-      return judge(who, HOW(rule, certain ? SHAPE_LOOP : SHAPE_PENDING, stage, certain), socket, shell->pid, pid);
+      return with_holder(shell->pid, judge(who, HOW(rule, certain ? SHAPE_LOOP : SHAPE_PENDING, stage, certain), socket, shell->pid, pid));
   }
   /* A pipeline that ends where it began: who reads there hears what comes here. */
   key = (struct end_key){.id = s->looks[1].id, .output = 0};
@@ -63,8 +62,7 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
     far = bpf_map_lookup_elem(&ends, &key);
     struct process *second = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
     if (second && second->input == shell->output && second->connection && bpf_map_lookup_elem(&connections, &second->connection)) answers = true;
-    if (answers) condemn(shell->pid);
-    return judge(who, HOW(rule, answers ? SHAPE_LOOP : SHAPE_PENDING, stage, answers), socket, shell->pid, pid);
+    return with_holder(shell->pid, judge(who, HOW(rule, answers ? SHAPE_LOOP : SHAPE_PENDING, stage, answers), socket, shell->pid, pid));
   }
   /* The shell was there first: on a terminal, a pair or pipes of this one. */
   bool tool = p->program & PROGRAM_RELAY;
@@ -74,10 +72,7 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
   if ((p->suspect && stage == STAGE_CONNECT) || commanded) {
     __u32 found = find_shell(who, (__u64)BPF_CORE_READ((struct task_struct *)task_address, files), pid);
     bool certain = tool || commanded;
-    if (found) {
-      if (certain) condemn(found);
-      return judge(who, HOW(rule, certain ? SHAPE_RELAY_TOOL : SHAPE_PENDING, stage, certain), socket, found, pid);
-    }
+    if (found) return with_holder(found, judge(who, HOW(rule, certain ? SHAPE_RELAY_TOOL : SHAPE_PENDING, stage, certain), socket, found, pid));
   }
   return JUDGED_NOTHING;
 }
