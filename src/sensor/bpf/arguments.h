@@ -143,6 +143,13 @@ static __always_inline bool is_word(__u8 byte) {
   return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_';
 }
 
+/* A command begins at the head of a line and after what parts commands; a word in the middle of a sentence is none. */
+static __always_inline bool begins_command(struct scratch *s, __u32 at) {
+  __u8 before = s->heard[(at - 1) & (HEARD_MAX - 1)];
+  if (before == ' ' && at > 1) before = s->heard[(at - 2) & (HEARD_MAX - 1)];
+  return before == '\n' || before == ';' || before == '&' || before == '|' || before == '(' || before == '`' || before == '{';
+}
+
 /* One character further, or one place on. 1 ends the loop. */
 static int echo_step(__u32 step, void *context) {
   struct scratch *s = scratch_of(*(__u32 *)context);
@@ -154,12 +161,12 @@ static int echo_step(__u32 step, void *context) {
   __u8 word = i < e->left ? byte_at(s, e->from, i) : 0;
   bool ended = heard == '\n' || heard == '\r' || heard == 0;
   bool spoken = word == 0 && i + 1 >= e->left;
-  if (i >= 48 || (i >= 2 && (ended || (spoken && !is_word(heard))))) { /* a whole line; the whole text */
+  if (i >= 48 || (i >= 2 && ((ended && !is_word(word)) || (spoken && !is_word(heard))))) { /* a whole line; the whole text */
     e->hit = 1;
     return 1;
   }
   bool same = word == heard || (word == 0 && !spoken && (heard == ' ' || heard == '\t'));
-  if (same && !ended && !(i == 0 && (word <= ' ' || (begin && is_word(s->heard[(begin - 1) & (HEARD_MAX - 1)]))))) {
+  if (same && !ended && !(i == 0 && (word <= ' ' || (begin && !begins_command(s, begin))))) {
     e->i = i + 1;
     return 0;
   }
