@@ -230,7 +230,8 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
         c = bpf_map_lookup_elem(&connections, &socket);
       }
       bool tool = h->program & PROGRAM_RELAY;
-      bool silent = BPF_CORE_READ((struct tcp_sock *)socket, bytes_sent) <= 16;
+      /* Nothing asked for, or nothing answered yet: no client at work. */
+      bool silent = BPF_CORE_READ((struct tcp_sock *)socket, bytes_sent) <= 16 || (c && c->direction == 1 && !c->first_received_ns);
       bool code = h->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY);
       bool certain = reads && (tool || carries || (code && (silent || h->input == socket)));
       __u32 shape = tool ? SHAPE_RELAY_TOOL : certain ? SHAPE_RELAY_TOOL : SHAPE_CHILD;
