@@ -14,9 +14,23 @@ export interface Conversation {
   error: string;
 }
 
+/** What the attacker says in the very moment of accepting or connecting (UDP: of the first datagram). */
+export interface FirstWord {
+  readonly text: string;
+  /** One byte at a time, with so many milliseconds between them. */
+  readonly dripMs?: number;
+  /** Not at once. */
+  readonly afterMs?: number;
+}
+
 export type Order =
-  | { readonly do: "listen"; readonly port: number; readonly transport: "tcp" | "udp" | "tls" }
-  | { readonly do: "connect"; readonly port: number; readonly address: string }
+  | {
+      readonly do: "listen";
+      readonly port: number;
+      readonly transport: "tcp" | "udp" | "tls";
+      readonly first?: FirstWord;
+    }
+  | { readonly do: "connect"; readonly port: number; readonly address: string; readonly first?: FirstWord }
   | { readonly do: "send"; readonly port: number; readonly text: string; readonly byteWise?: boolean }
   | { readonly do: "close"; readonly port: number }
   /** An HTTP server with keep-alive: path -> body; every other path answers with the request's method and path. */
