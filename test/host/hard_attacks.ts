@@ -1,16 +1,19 @@
 // Attacks the hard way: the attacker's command is on its way in the very moment of accepting (or of connecting to a bind
 // shell), and what counts is whether any of it was ever obeyed: a byte of output at the attacker, an effect on the host.
-// `bun test/host/hard_attacks.ts [pattern]` runs what is in front of the product, and then against it.
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { FirstWord } from "./attacker.ts";
+import type { FirstWord, Order } from "./attacker.ts";
 import { type Attack, commandOf } from "./attacks.ts";
+import { findingRows, severityOf } from "./findings.ts";
 import type { Host } from "./testhost.ts";
 
 const AT_ONCE = 12;
 const WORKS_WITHIN_MS = 9000;
 /** Longer than any hold and than two tries of a shell that connects again each second. */
 const WATCH_MS = 3500;
+/** Two scans and a margin: whoever still obeys then was not stopped late but not at all. */
+const LATE_MS = 13_000;
+const AGAIN_MS = 2500;
 const POLL_MS = 50;
 
 /** Where and as what one attack runs. Nonces are never used twice, so a late effect is not taken for another's. */
@@ -44,6 +47,8 @@ export interface HardAttack {
   readonly cleanup?: (place: Place) => string;
   /** What the attacker says first. Default: a line for a shell. */
   readonly first?: (place: Place) => FirstWord;
+  /** Another server at the port than one that speaks first: it must bring the command in its own way. */
+  readonly server?: (place: Place) => Order;
 }
 
 export interface HardOutcome {
@@ -54,6 +59,8 @@ export interface HardOutcome {
   readonly answered: boolean;
   /** The effect of a command was found on the host. */
   readonly effect: boolean;
+  /** Another command was obeyed after two scans. Asked only of those that obeyed, and only where the round says so. */
+  readonly obeysLater: boolean;
   readonly received: string;
   readonly error: string;
 }
@@ -76,19 +83,25 @@ export function fromCollection(attack: Attack): HardAttack {
   };
 }
 
-/** Runs attacks in batches and answers what each brought its attacker. `round` parts the runs of one host. */
-export async function runHard(
-  host: Host,
-  attacks: readonly HardAttack[],
-  round: { readonly name: string; readonly firstPort: number; readonly guarded: boolean },
-): Promise<HardOutcome[]> {
+/** Parts the runs of one host from each other. */
+export interface Round {
+  readonly name: string;
+  readonly firstPort: number;
+  readonly guarded: boolean;
+  /** Ask those that obeyed again, after two scans. */
+  readonly askAgain?: boolean;
+}
+
+/** Runs attacks in batches and answers what each brought its attacker. */
+export async function runHard(host: Host, attacks: readonly HardAttack[], round: Round): Promise<HardOutcome[]> {
   const outcomes: HardOutcome[] = [];
   for (let first = 0; first < attacks.length; first += AT_ONCE) {
     const batch = attacks.slice(first, first + AT_ONCE);
     const places = batch.map((attack, index) => placeOf(host, attack, round.name, round.firstPort + first + index));
     const faults = await Promise.all(batch.map((attack, index) => startHard(host, attack, must(places[index]))));
     await settled(host, places, round.guarded);
-    outcomes.push(...batch.map((attack, index) => outcomeOf(host, attack, must(places[index]), faults[index] ?? "")));
+    const now = batch.map((attack, index) => outcomeOf(host, attack, must(places[index]), faults[index] ?? ""));
+    outcomes.push(...(round.askAgain === true ? await askedAgain(host, now) : now));
     await Promise.all(batch.map((attack, index) => endHard(host, attack, must(places[index]))));
   }
   return outcomes;
@@ -124,7 +137,8 @@ async function startHard(host: Host, attack: HardAttack, place: Place): Promise<
     const script = await attack.script(place, host);
     const first = attack.first?.(place) ?? { text: `${shellCommand(place)}\n` };
     // A datagram that is read byte by byte loses the rest: after the whole line comes each byte by itself.
-    if (attack.kind === "reverse") attacker.order({ do: "listen", port, transport: attack.transport, first });
+    if (attack.server !== undefined) attacker.order(attack.server(place));
+    else if (attack.kind === "reverse") attacker.order({ do: "listen", port, transport: attack.transport, first });
     if (attack.launch !== undefined) await host.must(attack.launch(place, script));
     else await host.start(place.unit, script, { user: place.user });
     if (attack.kind === "bind") attacker.order({ do: "connect", port, address: host.address, first });
@@ -170,9 +184,27 @@ function outcomeOf(host: Host, attack: HardAttack, place: Place, fault: string):
     connected,
     answered: answeredAt(host, place),
     effect: hasEffect(host, place),
+    obeysLater: false,
     received,
     error: fault || error,
   };
+}
+
+async function askedAgain(host: Host, outcomes: readonly HardOutcome[]): Promise<HardOutcome[]> {
+  const loose = outcomes.filter(obeyed);
+  if (loose.length === 0) return [...outcomes];
+  await Bun.sleep(LATE_MS);
+  for (const { attack, place } of loose) {
+    rmSync(join(host.root, place.effect), { force: true });
+    const text = attack.first?.(place).text ?? `${shellCommand(place)}\n`;
+    host.attacker.order({ do: "send", port: place.port, text, byteWise: attack.transport === "udp" });
+  }
+  await Bun.sleep(AGAIN_MS);
+  return outcomes.map((outcome) => {
+    const { received } = host.attacker.conversation(outcome.place.port);
+    const more = received.slice(outcome.received.length).includes(`${outcome.place.marker}-42`);
+    return loose.includes(outcome) ? { ...outcome, obeysLater: more || hasEffect(host, outcome.place) } : outcome;
+  });
 }
 
 async function endHard(host: Host, attack: HardAttack, place: Place): Promise<void> {
@@ -194,4 +226,38 @@ export function describeOutcome(outcome: HardOutcome): string {
     received === "" ? "" : `received ${JSON.stringify(received.slice(0, 160))}`,
   ];
   return `${attack.name} (as ${place.user}, port ${place.port}): ${what.filter(Boolean).join(", ")}`;
+}
+
+export interface Accusation {
+  readonly severity: "ALERT" | "WARNING" | "INFO";
+  /** `kernel at exec (direct)`, or the rule whose finding it is. */
+  readonly by: string;
+  readonly title: string;
+}
+
+/** The gravest finding about each attack, by its unit, its port or its command line; those that nobody accused are absent. */
+export async function accusationsOf(
+  host: Host,
+  outcomes: readonly HardOutcome[],
+): Promise<ReadonlyMap<HardOutcome, Accusation>> {
+  const texts = await findingTexts(host);
+  const found = new Map<HardOutcome, Accusation>();
+  for (const outcome of outcomes) {
+    const { port, unit } = outcome.place;
+    const about = new RegExp(`"(peer|source|destination)\\.port":${port}\\b|[ :/,"']${port}\\b|\\b${unit}\\b`);
+    const own = texts.filter(({ text }) => about.test(text));
+    const gravest = own.find((one) => one.severity === "ALERT") ?? own.find((one) => one.severity === "WARNING");
+    if (gravest !== undefined) found.set(outcome, gravest);
+  }
+  return found;
+}
+
+async function findingTexts(host: Host): Promise<readonly (Accusation & { readonly text: string })[]> {
+  const rows = await findingRows(host, "rule_name NOT IN ('unit_started', 'unit_failed', 'unit_stopped')");
+  return rows.map((row) => {
+    const stage = /"kernel\.stage":"(\w+)"/.exec(row.fields)?.[1];
+    const shape = /"kernel\.shape":"([\w-]+)"/.exec(row.fields)?.[1];
+    const by = stage === undefined ? row.rule : `kernel at ${stage} (${shape ?? "?"})`;
+    return { severity: severityOf(row), by, title: row.title, text: row.fields };
+  });
 }
