@@ -40,8 +40,8 @@ export type Order =
       readonly files: Readonly<Record<string, string>>;
       readonly tls?: boolean;
     }
-  /** Speaks a line first, then echoes lines: the shape of a database or a mail server. */
-  | { readonly do: "banner"; readonly port: number; readonly banner: string }
+  /** Speaks a line first, then echoes lines, or always gives the same reply: the shape of a database or a mail server. */
+  | { readonly do: "banner"; readonly port: number; readonly banner: string; readonly reply?: string }
   /** A mining pool: answers stratum's subscribe and authorize and sends jobs. */
   | { readonly do: "pool"; readonly port: number };
 

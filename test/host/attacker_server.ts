@@ -30,7 +30,7 @@ async function obey(order: Order): Promise<void> {
     case "http":
       return serveHttp(order.port, order.files, order.tls ?? false);
     case "banner":
-      return serveBanner(order.port, order.banner);
+      return serveBanner(order.port, order.banner, order.reply);
     case "pool":
       return servePool(order.port);
   }
@@ -154,15 +154,16 @@ async function serveHttp(port: number, files: Readonly<Record<string, string>>, 
   report(port, "open");
 }
 
-function serveBanner(port: number, banner: string): void {
+function serveBanner(port: number, banner: string, reply: string | undefined): void {
   const server = Bun.listen({
     hostname: "::",
     port,
     socket: {
-      open: (socket: Socket<undefined>) => void socket.write(`${banner}\r\n`),
+      open: (socket: Socket<undefined>) => void (banner === "" || socket.write(`${banner}\r\n`)),
       data: (socket: Socket<undefined>, data: Buffer) => {
         report(port, "data", data.toString("utf8"));
-        socket.write(`+OK ${data.toString("utf8").trim()}\r\n`);
+        if (banner === "") return;
+        socket.write(`${reply ?? `+OK ${data.toString("utf8").trim()}`}\r\n`);
       },
       error: () => {},
     },
