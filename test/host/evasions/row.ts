@@ -5,8 +5,6 @@ import type { Host } from "../testhost.ts";
 export interface Evasion extends HardAttack {
   /** In one sentence, what it hopes to slip through. */
   readonly hope: string;
-  /** Why it is not stopped in time, where that is known and named in the threat model. */
-  readonly leaks?: string;
 }
 
 type More = Partial<Omit<Evasion, "name" | "hope" | "script">>;

