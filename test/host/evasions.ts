@@ -8,7 +8,7 @@ import { SHELLS } from "./evasions/shells.ts";
 import { WAYS } from "./evasions/ways.ts";
 import { type Accusation, accusationsOf, describeOutcome, type HardOutcome, obeyed, runHard } from "./hard_attacks.ts";
 import { prepareVariants } from "./hard_variants.ts";
-import { copyRelease, mustInstall } from "./product.ts";
+import { copyRelease, mustInstall, waitForKernel } from "./product.ts";
 import { bootHost, type Host } from "./testhost.ts";
 
 export const EVASIONS: readonly Evasion[] = [...SHELLS, ...RELAYS, ...LANGUAGES, ...WAYS];
@@ -36,6 +36,7 @@ export async function judgeEvasions(host: Host, evasions: readonly Evasion[]): P
   const bare = await runHard(host, evasions, { name: "bare", firstPort: 4000, guarded: false });
   await copyRelease(host);
   await mustInstall(host);
+  await waitForKernel(host);
   const guarded = await runHard(host, evasions, { name: "guarded", firstPort: 5000, guarded: true, askAgain: true });
   const accusations = await accusationsOf(host, guarded);
   return evasions.flatMap((evasion, index) => {

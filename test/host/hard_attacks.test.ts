@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { attackDataMissing, loadAttacks, onePerFamily, prepareAttacks } from "./attacks.ts";
 import { describeOutcome, fromCollection, type HardAttack, type HardOutcome, obeyed, runHard } from "./hard_attacks.ts";
 import { prepareVariants, VARIANTS } from "./hard_variants.ts";
-import { copyRelease, lastWords, mustInstall } from "./product.ts";
+import { copyRelease, lastWords, mustInstall, waitForKernel } from "./product.ts";
 import { bootHost, type Host } from "./testhost.ts";
 
 setDefaultTimeout(240_000);
@@ -34,6 +34,7 @@ describe("attacks whose command arrives with the connection", () => {
   test("none is obeyed with it: no byte of output, no effect", async () => {
     await copyRelease(host);
     await mustInstall(host);
+    await waitForKernel(host);
     const guarded = await runHard(host, attacks(), { name: "guarded", firstPort: 5000, guarded: true });
     expect(guarded.filter(obeyed).map(describeOutcome), await lastWords(host)).toEqual([]);
   });

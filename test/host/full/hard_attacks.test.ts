@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { attackDataMissing, loadAttacks, prepareAttacks } from "../attacks.ts";
 import { accusationsOf, describeOutcome, fromCollection, type HardOutcome, obeyed, runHard } from "../hard_attacks.ts";
 import { prepareVariants, VARIANTS } from "../hard_variants.ts";
-import { copyRelease, lastWords, mustInstall } from "../product.ts";
+import { copyRelease, lastWords, mustInstall, waitForKernel } from "../product.ts";
 import { bootHost, type Host } from "../testhost.ts";
 
 setDefaultTimeout(1_800_000);
@@ -25,6 +25,7 @@ describe.skipIf(missing !== undefined)(
       bare = await runHard(host, attacks, { name: "bare", firstPort: 4000, guarded: false });
       await copyRelease(host);
       await mustInstall(host);
+      await waitForKernel(host);
       const working = bare.filter(obeyed).map((outcome) => outcome.attack);
       // One port further: who ran as root runs as alice, and the other way round.
       guarded = await runHard(host, working, { name: "guarded", firstPort: 5001, guarded: true });
