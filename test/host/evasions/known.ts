@@ -10,6 +10,7 @@ const REASONS = {
   polling:
     "each request is over before the command runs, and the client spoke first; installers and pollers look the same",
   files: "the command goes through a file: whoever wrote it and whoever obeys have nothing in common",
+  driver: "expect is made to join programs: a script of the site that drives telnet and a local shell looks the same",
   elsewhere: "who obeys has no connection: another process read it and handed over words",
   unstable: "caught by the scan only: what connects shell and connection is made after the hold has run out",
 } as const;
@@ -28,7 +29,8 @@ const KNOWN: readonly (readonly [names: RegExp, reason: Reason])[] = [
   [/^(tail follows|a loop polls) the file/, "files"],
   [/^(a command line holds|BASH_ENV|a shell runs the process substitution|tmux)/, "elsewhere"],
   [/^(node|python greets with fifty bytes and) gives? a shell pipes|^socat relays through a unix socket/, "unstable"],
-  [/unconnected UDP socket feeds/, "unstable"],
+  [/^expect joins/, "driver"],
+  [/^python shuts its way out|^a compiled relay splices|^openssl fetches/, "unstable"],
 ];
 
 /** Why this one is not expected to be stopped in time; undefined where it must be. */
