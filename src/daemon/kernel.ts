@@ -31,7 +31,7 @@ import type { Orders } from "./orders.ts";
 import type { Run } from "./pipeline.ts";
 import type { UrgentSweeps } from "./supervisor.ts";
 
-const LISTEN_EVERY_MS = 50;
+const LISTEN_EVERY_MS = 100;
 const EVENTS_TAKEN_MAX = 256;
 const BREATH_EVERY_EVENTS = 1_000;
 const CATALOGUE_EVERY_MS = 60_000;
@@ -194,7 +194,8 @@ export function createKernel(parts: KernelParts): Kernel {
         break;
     }
     events.hear(word);
-    listening ??= setTimeout(listen, LISTEN_EVERY_MS);
+    // What is like something that was told a moment ago is only counted.
+    if (events.waiting > 0) listening ??= setTimeout(listen, LISTEN_EVERY_MS);
   }
 
   function listen(): void {
