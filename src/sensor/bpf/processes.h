@@ -207,9 +207,11 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
     struct connection *c = second ? bpf_map_lookup_elem(&connections, &second) : NULL;
     if (writer && c && c->suspect && writer->input == second)
       return judge(SCRATCH_EXEC, HOW(rule_of(c), SHAPE_LOOP, STAGE_EXEC, 1), second, writer->pid, pid) == JUDGED_STOP;
-    /* `read -r l <&3; sh <<<"$l" >&3`: it answers to who spoke first and was not answered yet. */
-    if (c && c->suspect && c->remote_first && c->first_received_ns && !s->looks[0].socket &&
-        BPF_CORE_READ((struct tcp_sock *)second, bytes_sent) == 0)
+  }
+  /* `read -r l <&3; sh <<<"$l" >&3`, `head <&3 >f; sh f >&3`: it answers to who spoke first and was not answered yet. */
+  if ((program & PROGRAM_SHELL) && second && !first) {
+    struct connection *c = bpf_map_lookup_elem(&connections, &second);
+    if (c && c->suspect && c->remote_first && c->first_received_ns && BPF_CORE_READ((struct tcp_sock *)second, bytes_sent) == 0)
       return judge(SCRATCH_EXEC, HOW(rule_of(c), SHAPE_COMMAND, STAGE_EXEC, 1), second, c->opener_pid, pid) == JUDGED_STOP;
   }
 
@@ -257,7 +259,8 @@ __attribute__((noinline)) int stand_at_ends(__u32 who, __u64 table, __u32 pid) {
   struct end_key key = {.id = p->input, .output = 0};
   if (p->input_kind == FD_PIPE || p->input_kind == FD_FIFO || p->input_kind == FD_UNIX || p->input_kind == FD_PTS) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
   key = (struct end_key){.id = p->output, .output = 1};
-  if (p->output_kind == FD_PIPE || p->output_kind == FD_FIFO) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
+  bool answers = p->output_kind == FD_INET && p->shell;
+  if (p->output_kind == FD_PIPE || p->output_kind == FD_FIFO || answers) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
 
   /* A pipeline that ends where it began hears what its first process hears. */
   if (!p->connection && p->input && p->output) {

@@ -63,6 +63,14 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
     if (second && second->input == shell->output && second->connection && bpf_map_lookup_elem(&connections, &second->connection)) answers = true;
     return with_holder(shell->pid, judge(who, HOW(rule, answers ? SHAPE_LOOP : SHAPE_PENDING, stage, answers), socket, shell->pid, pid));
   }
+  /* Whoever takes what came: a shell that reads commands from some pipe answers on this very connection. */
+  if (stage == STAGE_RECEIVE && c->remote_first && c->suspect) {
+    key = (struct end_key){.id = socket, .output = 1};
+    far = bpf_map_lookup_elem(&ends, &key);
+    shell = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+    if (shell && shell->shell && shell->output == socket && shell->pid != pid && is_channel(shell->input_kind))
+      return with_holder(shell->pid, judge(who, HOW(rule, SHAPE_LOOP, stage, 1), socket, shell->pid, pid));
+  }
   /* The shell was there first: on a terminal, a pair or pipes of this one. */
   bool tool = p->program & PROGRAM_RELAY;
   bool code = p->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY);
