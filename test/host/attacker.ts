@@ -14,9 +14,23 @@ export interface Conversation {
   error: string;
 }
 
+/** What the attacker says in the very moment of accepting or connecting (UDP: of the first datagram). */
+export interface FirstWord {
+  readonly text: string;
+  /** One byte at a time, with so many milliseconds between them. */
+  readonly dripMs?: number;
+  /** Not at once. */
+  readonly afterMs?: number;
+}
+
 export type Order =
-  | { readonly do: "listen"; readonly port: number; readonly transport: "tcp" | "udp" | "tls" }
-  | { readonly do: "connect"; readonly port: number; readonly address: string }
+  | {
+      readonly do: "listen";
+      readonly port: number;
+      readonly transport: "tcp" | "udp" | "tls";
+      readonly first?: FirstWord;
+    }
+  | { readonly do: "connect"; readonly port: number; readonly address: string; readonly first?: FirstWord }
   | { readonly do: "send"; readonly port: number; readonly text: string; readonly byteWise?: boolean }
   | { readonly do: "close"; readonly port: number }
   /** An HTTP server with keep-alive: path -> body; every other path answers with the request's method and path. */
@@ -26,8 +40,8 @@ export type Order =
       readonly files: Readonly<Record<string, string>>;
       readonly tls?: boolean;
     }
-  /** Speaks a line first, then echoes lines: the shape of a database or a mail server. */
-  | { readonly do: "banner"; readonly port: number; readonly banner: string }
+  /** Speaks a line first, then echoes lines, or always gives the same reply: the shape of a database or a mail server. */
+  | { readonly do: "banner"; readonly port: number; readonly banner: string; readonly reply?: string }
   /** A mining pool: answers stratum's subscribe and authorize and sends jobs. */
   | { readonly do: "pool"; readonly port: number };
 

@@ -1,7 +1,7 @@
 // Runs inside the attacker's network namespace, started by attacker.ts. Orders come as JSON lines on standard input,
 // reports leave as JSON lines on standard output. It only ever talks to the test host at the other end of the veth.
 import type { Socket, udp } from "bun";
-import type { Order } from "./attacker.ts";
+import type { FirstWord, Order } from "./attacker.ts";
 
 type Peer = { write(data: string | Uint8Array): void; end(): void };
 const peers = new Map<number, Peer>();
@@ -14,9 +14,11 @@ function report(port: number, event: "open" | "data" | "close" | "error" | "read
 async function obey(order: Order): Promise<void> {
   switch (order.do) {
     case "listen":
-      return order.transport === "udp" ? listenUdp(order.port) : listenTcp(order.port, order.transport === "tls");
+      return order.transport === "udp"
+        ? listenUdp(order.port, order.first)
+        : listenTcp(order.port, order.transport === "tls", order.first);
     case "connect":
-      return connect(order.port, order.address, 40);
+      return connect(order.port, order.address, order.first);
     case "send":
       return send(order.port, order.text, order.byteWise ?? false);
     case "close":
@@ -28,17 +30,23 @@ async function obey(order: Order): Promise<void> {
     case "http":
       return serveHttp(order.port, order.files, order.tls ?? false);
     case "banner":
-      return serveBanner(order.port, order.banner);
+      return serveBanner(order.port, order.banner, order.reply);
     case "pool":
       return servePool(order.port);
   }
 }
 
-function handlersFor(port: number) {
+const CONNECT_TIMEOUT_MS = 6000;
+
+function handlersFor(port: number, first: FirstWord | undefined, tls = false) {
   return {
     open(socket: Socket<undefined>) {
+      if (!tls) speakFirst(socket, first);
       peers.set(port, socket);
       report(port, "open");
+    },
+    handshake(socket: Socket<undefined>) {
+      speakFirst(socket, first);
     },
     data(_socket: Socket<undefined>, data: Buffer) {
       report(port, "data", data.toString("utf8"));
@@ -52,21 +60,42 @@ function handlersFor(port: number) {
   };
 }
 
-async function listenTcp(port: number, tls: boolean): Promise<void> {
+/** Synchronous where nothing else is asked for: nothing comes between accepting and speaking. */
+function speakFirst(peer: Peer, first: FirstWord | undefined): void {
+  if (first === undefined) return;
+  if (first.dripMs === undefined && first.afterMs === undefined) return peer.write(first.text);
+  void speakLater(peer, first);
+}
+
+async function speakLater(peer: Peer, first: FirstWord): Promise<void> {
+  await Bun.sleep(first.afterMs ?? 0);
+  if (first.dripMs === undefined) return peer.write(first.text);
+  for (const byte of Buffer.from(first.text)) {
+    peer.write(Uint8Array.of(byte));
+    await Bun.sleep(first.dripMs);
+  }
+}
+
+async function listenTcp(port: number, tls: boolean, first: FirstWord | undefined): Promise<void> {
   const certificate = tls ? { tls: await selfSigned() } : {};
-  const server = Bun.listen({ hostname: "::", port, socket: handlersFor(port), ...certificate });
+  const server = Bun.listen({ hostname: "::", port, socket: handlersFor(port, first, tls), ...certificate });
   servers.set(port, server);
 }
 
-async function listenUdp(port: number): Promise<void> {
+async function listenUdp(port: number, first: FirstWord | undefined): Promise<void> {
   let peer: { port: number; address: string } | undefined;
   const socket: udp.Socket<"buffer"> = await Bun.udpSocket({
     hostname: "0.0.0.0",
     port,
     socket: {
       data(_socket, data, fromPort, fromAddress) {
-        if (peer === undefined) report(port, "open");
+        const isNew = peer === undefined;
         peer = { port: fromPort, address: fromAddress };
+        if (isNew) {
+          report(port, "open");
+          const target = peers.get(port);
+          if (target !== undefined) speakFirst(target, first);
+        }
         report(port, "data", data.toString("utf8"));
       },
       // A killed shell's port answers with an ICMP error, which is what we want to see.
@@ -79,15 +108,16 @@ async function listenUdp(port: number): Promise<void> {
   });
 }
 
-/** A bind shell may need a moment until it listens. */
-async function connect(port: number, address: string, attempts: number): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+/** A bind shell may need a moment until it listens; the sooner it is found, the harder the test. */
+async function connect(port: number, address: string, first: FirstWord | undefined): Promise<void> {
+  const until = Date.now() + CONNECT_TIMEOUT_MS;
+  for (;;) {
     try {
-      await Bun.connect({ hostname: address, port, socket: handlersFor(port) });
+      await Bun.connect({ hostname: address, port, socket: handlersFor(port, first) });
       return;
     } catch (thrown) {
-      if (attempt >= attempts) return report(port, "error", String(thrown));
-      await Bun.sleep(150);
+      if (Date.now() > until) return report(port, "error", String(thrown));
+      await Bun.sleep(first === undefined ? 150 : 25);
     }
   }
 }
@@ -109,9 +139,11 @@ async function serveHttp(port: number, files: Readonly<Record<string, string>>, 
     port,
     idleTimeout: 240,
     ...(tls ? { tls: await selfSigned() } : {}),
-    fetch(request) {
-      const path = new URL(request.url).pathname;
-      report(port, "data", `${request.method} ${path}\n`);
+    async fetch(request) {
+      const url = new URL(request.url);
+      const path = url.pathname;
+      const body = request.method === "GET" ? "" : await request.text();
+      report(port, "data", `${request.method} ${path}${decodeURIComponent(url.search)}\n${body}`);
       const file = files[path];
       // A value that starts with `file:` names a file of the machine, for payloads that download a program.
       if (file?.startsWith("file:")) return new Response(Bun.file(file.slice(5)));
@@ -122,15 +154,16 @@ async function serveHttp(port: number, files: Readonly<Record<string, string>>, 
   report(port, "open");
 }
 
-function serveBanner(port: number, banner: string): void {
+function serveBanner(port: number, banner: string, reply: string | undefined): void {
   const server = Bun.listen({
     hostname: "::",
     port,
     socket: {
-      open: (socket: Socket<undefined>) => void socket.write(`${banner}\r\n`),
+      open: (socket: Socket<undefined>) => void (banner === "" || socket.write(`${banner}\r\n`)),
       data: (socket: Socket<undefined>, data: Buffer) => {
         report(port, "data", data.toString("utf8"));
-        socket.write(`+OK ${data.toString("utf8").trim()}\r\n`);
+        if (banner === "") return;
+        socket.write(`${reply ?? `+OK ${data.toString("utf8").trim()}`}\r\n`);
       },
       error: () => {},
     },

@@ -131,7 +131,7 @@ export async function endAttack(host: Host, run: AttackRun): Promise<void> {
 }
 
 /** Payloads share names in /tmp; each gets a folder of its own so that several can run at once. */
-async function commandOf(host: Host, attack: Attack, port: number): Promise<string> {
+export async function commandOf(host: Host, attack: Attack, port: number): Promise<string> {
   const folder = `/tmp/a${port}`;
   await host.must(
     `mkdir -p ${folder} && chmod 777 ${folder} && cp /usr/bin/socat ${folder}/socat && chmod 777 ${folder}/socat`,

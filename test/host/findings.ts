@@ -13,6 +13,8 @@ const rowSchema = z.object({
   key: z.string().nullable(),
   path: z.string().nullable(),
   title: z.string(),
+  /** All fields of the event, as JSON text. */
+  fields: z.string(),
 });
 export type FindingRow = z.infer<typeof rowSchema>;
 
@@ -38,7 +40,8 @@ export async function findingRows(host: Host, where = "1"): Promise<readonly Fin
   const column = (name: string, path: string): string => `json_extract(json, '$.${path}') AS ${name}`;
   const query = `SELECT alert_id AS alert, pid, executable, rule_name AS rule, ${column("level", "level")},
     ${column("category", "event.logsource.category")}, ${column("key", 'event.fields."pattern.key"')},
-    ${column("path", 'event.fields."file.path"')}, ${column("title", "title")}
+    ${column("path", 'event.fields."file.path"')}, ${column("title", "title")},
+    ${column("fields", "event.fields")}
     FROM finding_rows WHERE ${where} AND NOT EXISTS (${PARDONED}) ORDER BY seq`;
   // Through a file: titles hold whatever a command line held.
   await host.writeFile("/run/findings.sql", query);

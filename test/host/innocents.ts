@@ -3,16 +3,37 @@
 import { join } from "node:path";
 import { CLIENTS } from "./innocents/clients.ts";
 import { EVERYDAY } from "./innocents/everyday.ts";
+import { KEEPALIVE } from "./innocents/keepalive.ts";
+import { OPERATIONS } from "./innocents/operations.ts";
 import type { Innocent } from "./innocents/row.ts";
 import { SERVERS } from "./innocents/servers.ts";
 import { SSH } from "./innocents/ssh.ts";
 import { describeShape, shapesOf } from "./shapes.ts";
 import { bootHost, type Host } from "./testhost.ts";
 
-export const INNOCENTS: readonly Innocent[] = [...SSH, ...EVERYDAY, ...SERVERS, ...CLIENTS];
+export const INNOCENTS: readonly Innocent[] = [
+  ...SSH,
+  ...EVERYDAY,
+  ...SERVERS,
+  ...CLIENTS,
+  ...KEEPALIVE,
+  ...OPERATIONS,
+];
 /** Two scans of five seconds and a margin. */
 export const WATCH_MS = 13_000;
 const START_AT_ONCE = 8;
+/** What an installer does line by line: looks around, downloads, unpacks, writes. */
+const INSTALLER = `set -e
+arch=$(uname -m); kernel=$(uname -s | tr A-Z a-z)
+command -v curl >/dev/null || exit 1
+work=$(mktemp -d)
+curl -fsS http://remote:8080/echo.sh >$work/echo.sh
+curl -fsS http://remote:8080/step.sh | cat >$work/step.sh
+sha256sum $work/echo.sh | cut -d' ' -f1 >/dev/null
+chmod 755 $work/echo.sh && sh $work/echo.sh >/dev/null
+curl -fsS http://remote:8080/echo.sh | sh >/dev/null
+rm -r $work; echo installed for $arch on $kernel
+`;
 
 export interface Running {
   readonly innocent: Innocent;
@@ -46,10 +67,18 @@ export async function prepareInnocents(host: Host): Promise<void> {
   attacker.order({
     do: "http",
     port: 8080,
-    files: { "/install.sh": install, "/long.sh": install + `# ${"x".repeat(120)}\n`.repeat(12_000) },
+    files: {
+      "/install.sh": install,
+      "/long.sh": install + `# ${"x".repeat(120)}\n`.repeat(12_000),
+      "/echo.sh": "echo hello; date | cat; id >/dev/null\n",
+      "/step.sh": "set -e\nuname -a\nls / | wc -l\nbash -c 'date | cat'\n",
+      "/installer.sh": INSTALLER,
+    },
   });
   attacker.order({ do: "http", port: 8443, tls: true, files: {} });
   attacker.order({ do: "banner", port: 3307, banner: "220 remote ready, 8.0.36-database" });
+  attacker.order({ do: "banner", port: 3308, banner: "220 mail.example.org ESMTP Postfix", reply: "250 2.0.0 Ok" });
+  attacker.order({ do: "banner", port: 3309, banner: "" });
   // The remote side has the host's file system but no /dev/pts of its own: terminals need one.
   const terminals =
     "mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts /dev/pts && mount --bind /dev/pts/ptmx /dev/ptmx";

@@ -41,6 +41,7 @@ const statusSchema = z.looseObject({
   }),
   store: z.looseObject({ pending: z.number(), dropped: z.number() }),
   self: z.looseObject({ rssBytes: z.number(), cpuPercent: z.number() }),
+  kernel: z.looseObject({ watches: z.boolean(), verdicts: z.number(), holdsExpired: z.number() }),
 });
 export type Status = z.infer<typeof statusSchema>;
 
@@ -201,6 +202,11 @@ export async function waitForScans(host: Host, count: number, timeoutMs = count 
       throw new Error(`product: fewer than ${count} scans in ${timeoutMs} ms: ${JSON.stringify(now.scanners)}`);
     await Bun.sleep(300);
   }
+}
+
+/** After an installation or a start: until the sensor has its policy. The scans guard sooner. */
+export function waitForKernel(host: Host): Promise<void> {
+  return waitUntil("the kernel sensor watches", async () => (await status(host)).kernel.watches, 15_000);
 }
 
 export async function waitUntil(what: string, condition: () => Promise<boolean>, timeoutMs: number): Promise<void> {

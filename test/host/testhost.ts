@@ -244,7 +244,8 @@ function hostOf(lease: Lease, name: string, root: string, leader: number, attack
   async function start(unit: string, script: string, options: StartOptions = {}): Promise<void> {
     const properties = (options.properties ?? []).flatMap((property) => ["-p", property]);
     const user = options.user === undefined ? [] : [`--uid=${options.user}`];
-    const command = options.argv ?? ["/bin/bash", "-c", script];
+    // systemd expands ${NAME} in what it is to execute; a doubled dollar is one.
+    const command = (options.argv ?? ["/bin/bash", "-c", script]).map((word) => word.replaceAll("$", "$$$$"));
     await must([
       ...enter,
       "systemd-run",

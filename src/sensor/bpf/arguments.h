@@ -34,13 +34,20 @@ static __always_inline __u32 operand_state(struct scratch *s, __u32 base, __u32 
   return TASK_SCRIPT;
 }
 
+/* Two digits; of /dev/fd/63, where a process substitution stands. */
+static __always_inline __u32 number_at(struct scratch *s, __u32 base, __u32 at) {
+  __u8 tens = byte_at(s, base, at), ones = byte_at(s, base, at + 1);
+  if (tens < '0' || tens > '9') return 0;
+  return ones < '0' || ones > '9' ? tens - '0' : (tens - '0') * 10 + ones - '0';
+}
+
 /* scratch.words: code_letters and value_letters in, state out. `program` tells awk from others. */
 __attribute__((noinline)) int read_arguments(__u32 who, __u32 base, __u32 length, __u32 program) {
   struct scratch *s = scratch_of(who);
   if (!s || base > 4096) return 0;
   volatile struct words *w = &s->words; /* in memory at every step, for the verifier */
   w->position = w->word = w->at = w->is_option = w->is_long = w->skip = w->done = w->state = w->code_at = 0;
-  w->stdin_asked = w->value_pending = w->code_pending = w->first_operand = 0;
+  w->stdin_asked = w->value_pending = w->code_pending = w->first_operand = w->operand_at = 0;
   w->length = length;
   for (int step = 0; step < READ_MAX; step++) {
     if (w->done || w->position >= w->length) break;
@@ -75,6 +82,7 @@ __attribute__((noinline)) int read_arguments(__u32 who, __u32 base, __u32 length
         w->state = TASK_INLINE;
         w->code_at = position;
       } else w->state = operand_state(s, base, position);
+      w->operand_at = position;
       w->done = 1;
       continue;
     }
@@ -155,7 +163,7 @@ static int echo_step(__u32 step, void *context) {
   struct scratch *s = scratch_of(*(__u32 *)context);
   if (!s) return 1;
   struct echo *e = &s->echo;
-  __u32 begin = e->begin, i = e->i, in = begin + i;
+  __u32 begin = e->begin, i = e->i, in = begin + i + e->quotes;
   if (begin + 2 > e->heard_length || (begin && !e->anywhere)) return 1;
   __u8 heard = in < e->heard_length ? s->heard[in & (HEARD_MAX - 1)] : '\n';
   __u8 word = i < e->left ? byte_at(s, e->from, i) : 0;
@@ -170,8 +178,12 @@ static int echo_step(__u32 step, void *context) {
     e->i = i + 1;
     return 0;
   }
+  if (i > 0 && (heard == '"' || heard == '\'' || heard == '\\')) { /* a shell took it away */
+    e->quotes++;
+    return 0;
+  }
   e->begin = begin + 1;
-  e->i = 0;
+  e->i = e->quotes = 0;
   return 0;
 }
 

@@ -4,6 +4,8 @@
 
 #define SIBLINGS_MAX 24
 
+static __always_inline bool is_channel(int kind) { return kind == FD_PIPE || kind == FD_FIFO || kind == FD_UNIX; }
+
 /* The task with our number `pid` among the children of `task`'s parent; its descriptors are asked for `channel`. */
 __attribute__((noinline)) int sibling_holds(__u32 who, __u64 task_address, __u32 pid, __u64 channel) {
   struct settings *set = the_settings();
@@ -66,6 +68,20 @@ __attribute__((noinline)) int find_shell(__u32 who, __u64 table, __u32 own) {
     if (!end || end->tgid == own) continue;
     struct process *shell = bpf_map_lookup_elem(&processes, &end->tgid);
     if (shell && shell->shell && shell->input == key.id) return shell->pid;
+  }
+  return 0;
+}
+
+/* Does a table hold the end that hears what is written into `channel`: a pipe's reading end, a terminal's master, the other
+ * half of a pair? What is on 1 and 2 was inherited with the shell and hears nothing. */
+__attribute__((noinline)) int hears(__u32 who, __u64 table, __u64 channel) {
+  struct scratch *s = scratch_of(who);
+  if (!s || !table || !channel) return 0;
+  for (__u32 fd = 0; fd < 40; fd++) {
+    int kind = look_at(who, table, fd, 3);
+    if (s->looks[3].id != channel) continue;
+    if (kind == FD_PTMX || (kind == FD_UNIX && fd > 2)) return 1;
+    if ((kind == FD_PIPE || kind == FD_FIFO) && (s->looks[3].fd.flags & FD_READABLE)) return 1;
   }
   return 0;
 }

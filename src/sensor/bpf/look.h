@@ -16,9 +16,10 @@ struct words { /* what argv says; see read_arguments */
   __u32 stdin_asked, value_pending, code_pending;
   __u64 code_letters, value_letters;
   __u32 first_operand;
+  __u32 operand_at;         /* where the first one begins, 0 none */
 };
 
-struct echo { __u32 from, left, anywhere, hit, begin, i, heard_length; }; /* see echoes */
+struct echo { __u32 from, left, anywhere, hit, begin, i, quotes, heard_length; }; /* see echoes */
 
 struct scratch {
   struct look looks[4]; /* 0-2 the standard descriptors, 3 the one last looked at */
@@ -256,12 +257,13 @@ __attribute__((noinline)) int look_at(__u32 who, __u64 table, __u32 fd, __u32 sl
       return FD_OTHER;
     }
     out->fd.kind = FD_INET;
-    if (!remote_family(sk)) {
+    struct connection *known = bpf_map_lookup_elem(&connections, &out->socket);
+    bool datagrams = known && known->protocol == 17; /* it has sent some, to whom it likes */
+    if (!datagrams && !remote_family(sk)) {
       if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) out->fd.flags |= FD_LISTENING;
       out->socket = 0;
       return FD_INET;
     }
-    struct connection *known = bpf_map_lookup_elem(&connections, &out->socket);
     if (BPF_CORE_READ(sk, sk_type) != SOCK_STREAM || (known && known->direction == 1)) out->fd.flags |= FD_OUTGOING;
     else if (known) out->fd.flags |= FD_ACCEPTED;
     return FD_INET;

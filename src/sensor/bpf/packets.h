@@ -73,9 +73,11 @@ static __always_inline int gate(struct connection *c, __u64 socket) {
 
 static __always_inline void hear(struct __sk_buff *skb, struct connection *c, __u32 at, __u32 length) {
   __u32 have = c->heard_length;
-  if (have > 0 && have < 64 && c->heard[(have - 1) & 63] != '\n') { /* drop by drop */
-    if (length > 64) length = 64;
-    if (length < 1 || bpf_skb_load_bytes(skb, at, c->heard + (have & 63), length)) return;
+  if (have > 0 && have < 96 && c->heard[(have - 1) & (HEARD_MAX - 1)] != '\n') { /* drop by drop */
+    if (length > 32) length = 32;
+    asm volatile("" : "+r"(have)); /* what was known of it is asked again, in the verifier's sight */
+    if (have > 95) return;
+    if (length < 1 || bpf_skb_load_bytes(skb, at, c->heard + have, length)) return;
     c->heard_length = have + length;
     return;
   }

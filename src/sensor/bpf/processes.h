@@ -231,7 +231,8 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
       }
       bool tool = h->program & PROGRAM_RELAY;
       /* Nothing asked for, or nothing answered yet: no client at work. */
-      bool silent = BPF_CORE_READ((struct tcp_sock *)socket, bytes_sent) <= 16 || (c && c->direction == 1 && !c->first_received_ns);
+      bool unasked = BPF_CORE_READ((struct tcp_sock *)socket, bytes_sent) <= 16 || (c && c->direction == 1 && !c->first_received_ns);
+      bool silent = c && c->protocol == 17 ? c->sent_packets <= 1 : unasked;
       bool code = h->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY);
       bool certain = reads && (tool || carries || (code && (silent || h->input == socket)));
       __u32 shape = tool ? SHAPE_RELAY_TOOL : certain ? SHAPE_RELAY_TOOL : SHAPE_CHILD;
@@ -239,6 +240,33 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
     }
   }
   return false;
+}
+
+/* Notes which ends of channels the process stands at; also what it hears through them. */
+__attribute__((noinline)) int stand_at_ends(__u32 who, __u64 table, __u32 pid) {
+  struct scratch *s = scratch_of(who);
+  struct process *p = bpf_map_lookup_elem(&processes, &pid);
+  if (!s || !p) return 0;
+  /* `sh <(...)`, `sh /dev/fd/63`: its commands come from there, not from its standard input. */
+  __u32 number = p->shell && s->words.operand_at ? number_at(s, ARGUMENTS_AT, s->words.operand_at + 8) : 0;
+  if (number && is_channel(look_at(who, table, number, 3))) {
+    p->input = s->looks[3].id;
+    p->input_kind = s->looks[3].fd.kind;
+  }
+  struct end end = {.tgid = pid};
+  struct end_key key = {.id = p->input, .output = 0};
+  if (p->input_kind == FD_PIPE || p->input_kind == FD_FIFO || p->input_kind == FD_UNIX || p->input_kind == FD_PTS) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
+  key = (struct end_key){.id = p->output, .output = 1};
+  if (p->output_kind == FD_PIPE || p->output_kind == FD_FIFO) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
+
+  /* A pipeline that ends where it began hears what its first process hears. */
+  if (!p->connection && p->input && p->output) {
+    key = (struct end_key){.id = p->input, .output = 1};
+    struct end *far = bpf_map_lookup_elem(&ends, &key);
+    struct process *writer = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
+    if (writer && writer->connection && writer->input == p->output) p->connection = writer->connection;
+  }
+  return 0;
 }
 
 SEC("raw_tp/sched_process_exec")
@@ -291,6 +319,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
   s->words.value_letters = known ? known->value_letters : 0;
   s->words.state = 0;
   s->words.code_at = 0;
+  s->words.operand_at = 0;
   if (program & PROGRAM_APPLETS) {
     program = (program & ~(PROGRAM_SHELL | PROGRAM_INTERPRETER | PROGRAM_RELAY)) | applet_of(SCRATCH_EXEC, ARGUMENTS_AT);
     s->words.code_letters = program & PROGRAM_SHELL ? 1ULL << (26 + 'c' - 'a') : 0;
@@ -323,6 +352,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
   p->input_kind = s->looks[0].fd.kind;
   p->output_kind = s->looks[1].fd.kind;
   p->shell = (program & (PROGRAM_INTERPRETER | PROGRAM_LOADER)) && (p->state & TASK_STDIN);
+  stand_at_ends(SCRATCH_EXEC, table, pid);
   p->suspect = ((program & PROGRAM_INTERPRETER) && (p->state & (TASK_INLINE | TASK_STDIN | TASK_TEMPORARY))) ||
                (program & (PROGRAM_RELAY | PROGRAM_LOADER)) || !(program & PROGRAM_VERIFIED);
   const struct cred *cred = BPF_CORE_READ(task, cred);
@@ -331,19 +361,6 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
   __u64 capabilities = capabilities_of(cred), before = p->capabilities;
   p->uid = uid;
   p->capabilities = capabilities;
-  struct end end = {.tgid = pid};
-  struct end_key key = {.id = p->input, .output = 0};
-  if (p->input_kind == FD_PIPE || p->input_kind == FD_FIFO || p->input_kind == FD_UNIX || p->input_kind == FD_PTS) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
-  key = (struct end_key){.id = p->output, .output = 1};
-  if (p->output_kind == FD_PIPE || p->output_kind == FD_FIFO) bpf_map_update_elem(&ends, &key, &end, BPF_ANY);
-
-  /* A pipeline that ends where it began hears what its first process hears. */
-  if (!p->connection && p->input && p->output) {
-    key = (struct end_key){.id = p->input, .output = 1};
-    struct end *far = bpf_map_lookup_elem(&ends, &key);
-    struct process *writer = far ? bpf_map_lookup_elem(&processes, &far->tgid) : NULL;
-    if (writer && writer->connection && writer->input == p->output) p->connection = writer->connection;
-  }
   s->pid = pid;
 
   describe_task(SCRATCH_EXEC, (__u64)task, pid);

@@ -18,7 +18,6 @@ static __always_inline void emit_socket(__u32 who, __u32 type, struct task_struc
   emit(LANE_VITAL, record, sizeof *record);
 }
 
-static __always_inline bool is_channel(int kind) { return kind == FD_PIPE || kind == FD_FIFO || kind == FD_UNIX; }
 
 /* The three standard descriptors as they are now, which may differ from those at exec. */
 static __always_inline void look_at_standard(__u32 who, struct task_struct *task) {
@@ -70,8 +69,11 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
   /* Told what to do by who spoke first, and not answered yet: code without a file needs no more. */
   bool commanded = stage == STAGE_RECEIVE && code && c->remote_first && c->receives <= RECEIVES_LOOKED_AT;
   if ((p->suspect && stage == STAGE_CONNECT) || commanded) {
-    __u32 found = find_shell(who, (__u64)BPF_CORE_READ((struct task_struct *)task_address, files), pid);
-    bool certain = tool || commanded;
+    __u64 table = (__u64)BPF_CORE_READ((struct task_struct *)task_address, files);
+    __u32 found = find_shell(who, table, pid);
+    shell = found ? bpf_map_lookup_elem(&processes, &found) : NULL;
+    /* `printf | nc | sh` does not answer to nc. */
+    bool certain = commanded || (tool && shell && hears(who, table, shell->output));
     if (found) return with_holder(found, judge(who, HOW(rule, certain ? SHAPE_RELAY_TOOL : SHAPE_PENDING, stage, certain), socket, found, pid));
   }
   return JUDGED_NOTHING;
