@@ -97,7 +97,7 @@ describe("a host from install to uninstall", () => {
     await prepareInnocents(host);
     const rows = INNOCENTS.filter((innocent) => SHORT_INNOCENTS.test(innocent.name));
     expect(rows.length).toBeGreaterThan(15);
-    expect(await judgeInnocents(host, rows)).toEqual({ dead: [], kills: 0, accusations: [] });
+    expect(await judgeInnocents(host, rows)).toEqual({ dead: [], kills: 0, verdicts: 0, accusations: [] });
   });
 
   test("a changed configuration is in force without a restart, a broken one is not", async () => {

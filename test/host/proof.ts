@@ -2,7 +2,7 @@
 import { type Attack, type AttackRun, answers, endAttack, runAttack, type Standing, standingOf } from "./attacks.ts";
 import type { Innocent } from "./innocents/row.ts";
 import { findDead, startInnocents, stopInnocents, WATCH_MS } from "./innocents.ts";
-import { accusedPids, alerts, documents, status, waitForScans } from "./product.ts";
+import { accusedPids, alerts, documents, type Status, status, waitForScans } from "./product.ts";
 import type { ShapeProcess } from "./shapes.ts";
 import type { Host } from "./testhost.ts";
 
@@ -97,6 +97,8 @@ export interface InnocentVerdict {
   /** Scenarios that ended, with the reason. */
   readonly dead: readonly string[];
   readonly kills: number;
+  /** What the kernel stopped, or would have. */
+  readonly verdicts: number;
   /** Decisions to kill or to disconnect, done or not, and findings of severity ALERT. */
   readonly accusations: readonly string[];
 }
@@ -107,7 +109,7 @@ export async function judgeInnocents(
   rows: readonly Innocent[],
   meanwhile?: () => Promise<void>,
 ): Promise<InnocentVerdict> {
-  const counts = meanwhile === undefined ? (await status(host)).counts : { kills: 0, disconnects: 0 };
+  const before = meanwhile === undefined ? await status(host) : undefined;
   const known = new Set(
     meanwhile === undefined ? (await alerts(host)).map((alert) => `${alert.id} ${alert.count}`) : [],
   );
@@ -119,13 +121,18 @@ export async function judgeInnocents(
   const dead = await findDead(host, running);
   const after = await status(host);
   const fresh = (await alerts(host)).filter((alert) => !known.has(`${alert.id} ${alert.count}`));
+  const mayBeTold = new Set(rows.flatMap((row) => row.told ?? []));
   const accused = fresh.filter(
-    (alert) => alert.severity === "ALERT" || ["kill", "disconnect", "refuse"].includes(alert.action ?? ""),
+    (alert) =>
+      (alert.severity === "ALERT" && !mayBeTold.has(alert.rule.name)) ||
+      ["kill", "disconnect", "refuse"].includes(alert.action ?? ""),
   );
   await stopInnocents(host, running);
+  const harm = (of: Status | undefined): number => (of === undefined ? 0 : of.counts.kills + of.counts.disconnects);
   return {
     dead,
-    kills: after.counts.kills + after.counts.disconnects - counts.kills - counts.disconnects,
+    kills: harm(after) - harm(before),
+    verdicts: after.kernel.verdicts - (before?.kernel.verdicts ?? 0),
     accusations: accused.map(
       (alert) => `${alert.severity} ${alert.rule.name} (${alert.action ?? "-"}): ${alert.title}`,
     ),

@@ -119,5 +119,6 @@ while True: s.sendall(b\\"NOOP\\\\r\\\\n\\"); s.recv(100); subprocess.run([\\"st
 ];
 
 function inline(name: string, program: string, option: string, code: string): Innocent {
-  return { name: `inline ${name}`, run: unit(`exec ${program} ${option} '${code}'`, "alice") };
+  const run = unit(`exec ${program} ${option} '${code}'`, "alice");
+  return { name: `inline ${name}`, told: "inline_client_with_children", run };
 }

@@ -8,6 +8,8 @@ export interface Innocent {
   readonly setup?: string;
   /** Bash in the attacker's namespace that plays the other side (requests, a client that stays), until stopped. */
   readonly traffic?: string;
+  /** The rule that may tell of it, and never stop it: nothing seen from outside parts it from what the rule is about. */
+  readonly told?: string;
   /** Bash in the host that must succeed while the work is alive. Default: it still has processes. */
   readonly alive?: string;
   /** Bash in the host afterwards. */
