@@ -34,6 +34,9 @@ const KNOWN: readonly (readonly [names: RegExp, reason: Reason])[] = [
   [/^(tail follows|a loop polls) the file/, "files"],
   [/^(a command line holds|BASH_ENV|a shell runs the process substitution|tmux)/, "elsewhere"],
   [/^(node|python greets with fifty bytes and) gives? a shell pipes|^socat relays through a unix socket/, "unstable"],
+  [/^(node forks|python hands each line|python writes each line into|a timer of systemd)/, "elsewhere"],
+  [/^(gawk reads its program|the shell that evaluates is started|gcc compiles|each line goes through gzip)/, "builtin"],
+  [/^head writes what came into a file/, "files"],
   [/^expect joins/, "driver"],
   [/^python shuts its way out|^a compiled relay splices|^openssl fetches/, "unstable"],
 ];
