@@ -21,6 +21,8 @@ export interface FirstWord {
   readonly dripMs?: number;
   /** Not at once. */
   readonly afterMs?: number;
+  /** Follows a moment later, in a packet of its own. */
+  readonly noise?: string;
 }
 
 export type Order =

