@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { rmSync, statSync, writeFileSync } from "node:fs";
 import { until } from "../host/test_processes.ts";
-import { createSite, endDaemons, startDaemon } from "./daemon.fixture.ts";
+import { createSite, endDaemons, NO_SENSOR, startDaemon } from "./daemon.fixture.ts";
 
 afterEach(endDaemons);
 
@@ -18,7 +18,10 @@ describe("the whole daemon, watching only", () => {
         ok: true,
         value: { mode: "monitor", configGeneration: 1, rules: { refused: 0 }, pid: daemon.pid },
       });
-      writeFileSync(site.paths.configFile, JSON.stringify({ MODE: "enforce", KILL_BUDGET: { per_minute: 3 } }));
+      writeFileSync(
+        site.paths.configFile,
+        JSON.stringify({ ...NO_SENSOR, MODE: "enforce", KILL_BUDGET: { per_minute: 3 } }),
+      );
       daemon.kill("SIGHUP");
       await until(() => site.log("info").includes("config generation 2 is in force (monitor mode)"));
       daemon.kill("SIGTERM");

@@ -23,6 +23,9 @@ export interface Site {
   readonly audit: () => readonly AuditRow[];
 }
 
+/** Programs in the kernel are for hosts of test/host, and a source tree has none before it is built. */
+export const NO_SENSOR = { SENSOR: { enabled: false } } as const;
+
 export function createSite(config: object = { MODE: "enforce" }): Site {
   const home = mkdtempSync(join(tmpdir(), "algo-boot-"));
   chmodSync(home, 0o700);
@@ -30,7 +33,7 @@ export function createSite(config: object = { MODE: "enforce" }): Site {
   const paths = pathsOf({ ALGO_HOME: home, ALGO_RUN: join(home, "run") });
   mkdirSync(paths.runDirectory, { mode: 0o700 });
   cpSync(join(ROOT, "rules"), paths.rulesDirectory, { recursive: true });
-  writeFileSync(paths.configFile, JSON.stringify(config), { mode: 0o600 });
+  writeFileSync(paths.configFile, JSON.stringify({ ...NO_SENSOR, ...config }), { mode: 0o600 });
   const cli = { paths, uid: 0, user: "alice", pid: process.pid, procRoot: "/proc" };
   return {
     paths,

@@ -226,7 +226,7 @@ afterAll(async () => {
 
 /** Programs of no package, in a place that is neither temporary nor the system's; a repository; a list; a public side. */
 async function preparePrograms(on: Host): Promise<void> {
-  on.copyIn(join(import.meta.dir, "programs/miner.c"), "/srv/app/client.c");
+  on.copyIn(join(import.meta.dir, "programs/client.c"), "/srv/app/client.c");
   on.copyIn(join(import.meta.dir, "programs/listener.c"), "/srv/app/listener.c");
   await on.must(`
     cd /srv/app && gcc -O0 -o client client.c && gcc -O0 -o listener listener.c

@@ -1,7 +1,17 @@
-// A stand-in miner: a pool peer together with sustained CPU is killed; either alone is not.
+// A stand-in miner. By scans alone: a pool peer together with sustained CPU is killed, either alone is not. With the kernel
+// sensor a known pool is refused, and who logs in to any pool is killed at once.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { alerts, configure, copyRelease, lastWords, mustInstall, waitForScans } from "../product.ts";
+import {
+  alerts,
+  configure,
+  copyRelease,
+  lastWords,
+  mustInstall,
+  waitForKernel,
+  waitForScans,
+  waitUntil,
+} from "../product.ts";
 import { bootHost, type Host } from "../testhost.ts";
 
 setDefaultTimeout(300_000);
@@ -15,7 +25,7 @@ describe("miners", () => {
     host = await bootHost();
     await copyRelease(host);
     await mustInstall(host);
-    await configure(host, { MINING_POOLS: [host.attacker.address] });
+    await configure(host, { MINING_POOLS: [host.attacker.address], "SENSOR.enabled": false });
     host.copyIn(join(import.meta.dir, "../programs/miner.c"), "/home/alice/miner.c");
     await host.must("gcc -O0 -o /home/alice/worker /home/alice/miner.c && cp /home/alice/worker /tmp/worker");
     host.attacker.order({ do: "pool", port: POOL_PORT });
@@ -52,6 +62,25 @@ describe("miners", () => {
       await host.stopUnit(unit);
     });
   }
+
+  test("with the sensor a known pool is refused at connect, and nothing is killed for that", async () => {
+    await configure(host, { "SENSOR.enabled": true });
+    await waitForKernel(host);
+    const tried = await host.exec(
+      `runuser -u alice -- timeout 5 /home/alice/worker ${host.attacker.address} ${POOL_PORT} 0`,
+    );
+    expect([tried.exitCode, tried.stderr.trim()]).toEqual([1, "connect: Operation not permitted"]);
+  });
+
+  test("who logs in to a pool that nobody knows is killed at once", async () => {
+    await configure(host, { MINING_POOLS: [] });
+    await host.start("login", `exec /home/alice/worker ${host.attacker.address} ${POOL_PORT} 0`, { user: "alice" });
+    const isDead = async (): Promise<boolean> => (await host.pidsOf("login")).length === 0;
+    await waitUntil("the miner is dead", isDead, 3_000);
+    const [newest] = (await alerts(host)).filter((alert) => alert.rule.name === "miner_confirmed");
+    expect(newest?.action).toBe("kill");
+    expect(newest?.title).toMatch(/stopped by the kernel/);
+  });
 
   test("the kill is on record as a confirmed miner", async () => {
     const killed = (await alerts(host)).filter((alert) => alert.action === "kill");
