@@ -80,10 +80,6 @@ export const VARIANTS: readonly HardAttack[] = [
     transport: "tls",
   },
   tcp("a connection made by io_uring", (place) => `exec ${PROGRAMS}/uring_shell ${place.attacker} ${place.port}`),
-  tcp(
-    "a compiled relay that splices",
-    (place) => `exec ${PROGRAMS}/splice_relay ${place.attacker} ${place.port} /bin/sh`,
-  ),
   {
     name: "a bind shell of socat in a container",
     kind: "bind",

@@ -71,13 +71,20 @@ static __always_inline int gate(struct connection *c, __u64 socket) {
   return PASS;
 }
 
+/* What was said since our last word: its beginning, and behind that the newest packet, so that neither noise after a
+ * command nor noise before it makes it forgotten. */
 static __always_inline void hear(struct __sk_buff *skb, struct connection *c, __u32 at, __u32 length) {
-  __u32 have = c->heard_length;
-  if (have > 0 && have < 96 && c->heard[(have - 1) & (HEARD_MAX - 1)] != '\n') { /* drop by drop */
-    if (length > 32) length = 32;
-    asm volatile("" : "+r"(have)); /* what was known of it is asked again, in the verifier's sight */
-    if (have > 95) return;
-    if (length < 1 || bpf_skb_load_bytes(skb, at, c->heard + have, length)) return;
+  __u32 have = c->answered ? 0 : c->heard_length;
+  c->answered = 0;
+  if (have >= HEARD_MAX / 2) {
+    if (length > HEARD_MAX / 2) length = HEARD_MAX / 2;
+    if (length < 1 || bpf_skb_load_bytes(skb, at, c->heard + HEARD_MAX / 2, length)) return;
+    c->heard_length = HEARD_MAX / 2 + length;
+    return;
+  }
+  if (have > 0) { /* drop by drop */
+    if (length > 64) length = 64;
+    if (length < 1 || bpf_skb_load_bytes(skb, at, c->heard + (have & 63), length)) return;
     c->heard_length = have + length;
     return;
   }
@@ -147,7 +154,9 @@ int on_egress(struct __sk_buff *skb) {
   __u64 socket = (__u64)sk;
   struct connection *c = bpf_map_lookup_elem(&connections, &socket);
   if (!c) return PASS;
-  if (c->sent_packets >= 4 && !c->condemned && !c->hold_until_ns) return PASS;
+  bool early = c->sent_packets < 4;
+  bool awaited = c->suspect && c->heard_length && !c->answered;
+  if (!early && !awaited && !c->condemned && !c->hold_until_ns) return PASS;
   __u32 length = 0;
   __u8 protocol = 0;
   __u16 port = 0;
@@ -156,12 +165,13 @@ int on_egress(struct __sk_buff *skb) {
   if (gate(c, socket) == DROP) return DROP;
   if (!c->first_sent_ns) c->first_sent_ns = bpf_ktime_get_boot_ns();
   if (c->sent_packets < 255) c->sent_packets++;
+  c->answered = 1;
   if (protocol == 17) {
     if (port == 53) tell_question(skb, c, socket, at, length);
     return PASS;
   }
   struct scratch *s = scratch_of(SCRATCH_EGRESS);
-  if (!s || c->direction != 1 || length < 32) return PASS;
+  if (!s || !early || c->direction != 1 || length < 32) return PASS;
   __u32 take = length > 320 ? 320 : length;
   if (take < 1 || bpf_skb_load_bytes(skb, at, s->record, take) || !is_stratum(take)) return PASS;
   s->words.length = 0;

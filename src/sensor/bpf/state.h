@@ -61,13 +61,13 @@ struct connection {
   __u64 hold_until_ns; /* 0: none; NEVER: for good */
   __u64 held_since_ns;
   __u32 opener_pid;    /* in our namespace */
-  __u32 reserved2;
+  __u32 answered;      /* since it was last heard */
   __u64 opener_start_ns;
   __u8 direction;      /* 1 opened here, 2 accepted */
   __u8 suspect;        /* its opener was */
   __u8 remote_first;   /* bytes came before any went */
   __u8 condemned;      /* neither way passes any byte */
-  __u8 heard_length;   /* of the newest packet with payload */
+  __u8 heard_length;   /* see hear */
   __u8 sent_packets;
   __u8 protocol;
   __u8 receives;       /* how often its process took something from it */

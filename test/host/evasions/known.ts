@@ -38,7 +38,8 @@ const KNOWN: readonly (readonly [names: RegExp, reason: Reason])[] = [
   [/^(gawk reads its program|the shell that evaluates is started|gcc compiles|each line goes through gzip)/, "builtin"],
   [/^head writes what came into a file/, "files"],
   [/^expect joins/, "driver"],
-  [/^python shuts its way out|^a compiled relay splices|^openssl fetches/, "unstable"],
+  [/^python shuts its way out|^openssl fetches/, "unstable"],
+  [/^a compiled relay splices/, "file"],
 ];
 
 /** Why this one is not expected to be stopped in time; undefined where it must be. */

