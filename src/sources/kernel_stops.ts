@@ -76,6 +76,7 @@ function livingIn(view: HostView, ref: ProcessRef): Process | undefined {
   return process?.executable !== undefined && sameProcess(process.ref, ref) ? process : undefined;
 }
 
+/** Of one loop the same; two units of one file below systemd are two, and so are two ports. */
 function keyOf({ rule, shape, stage, action, task, connection, holder }: KernelVerdict): string {
   const { parent } = task;
   return [
@@ -84,8 +85,10 @@ function keyOf({ rule, shape, stage, action, task, connection, holder }: KernelV
     stage,
     action,
     task.inode,
+    task.cgroup,
     parent?.pid ?? 0,
     holder?.pid ?? 0,
     connection?.remote.address ?? "",
+    connection?.remote.port ?? 0,
   ].join(" ");
 }
