@@ -42,7 +42,8 @@ try {
   await mustInstall(host);
   await fill(host);
   await prepareAttacks(host);
-  await configure(host, { "SCANNERS.filesystem": false });
+  // The scans alone; with the kernel sensor: sensor.bench.ts.
+  await configure(host, { "SCANNERS.filesystem": false, "SENSOR.enabled": false });
   await host.must("systemctl restart algo-monitor");
   await waitForScans(host, 2);
   await measureRest(host, "without the watch over files", CPU_BAR_PERCENT);

@@ -33,6 +33,9 @@ import { createSite } from "./site.ts";
 import { catchSignals } from "./stop_signals.ts";
 import { createVoices, graphicalSessions } from "./voices.ts";
 
+/** Programs are loaded in about a second. */
+const SENSOR_START_MS_MAX = 5_000;
+
 export interface DaemonOptions {
   /** Watch only, whatever MODE says. */
   readonly monitor: boolean;
@@ -153,6 +156,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   announce.configProblems(orders.state());
   announce.ruleProblems();
   announce.started();
+  // Who waits for us may rely on it: from here on the kernel has its orders, or the scans guard alone.
+  await sensor.settled(SENSOR_START_MS_MAX);
   service.ready(statusLine());
   signals.onReload(reload);
 

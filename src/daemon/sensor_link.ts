@@ -27,12 +27,18 @@ export interface SensorLinkParts {
 export interface SensorLink extends Pick<Sensor, "send" | "stop" | "status" | "pid"> {
   /** Once a second: starts and stops it as the configuration says, and watches it. */
   tick(): void;
+  /** Once it has its policy or cannot be had, at the latest after this time. */
+  settled(withinMs: number): Promise<void>;
 }
 
 export function createSensorLink(parts: SensorLinkParts): SensorLink {
   const { clock, degradations } = parts;
   let isDown = false;
   let senseless = 0;
+  let settle = (): void => {};
+  const settling = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
   let isOn = false;
   const sensor = createSensor({
     clock,
@@ -48,6 +54,7 @@ export function createSensorLink(parts: SensorLinkParts): SensorLink {
       if (isDown) degradations.phase(PART, { kind: "io", message: `it watches again${lacks}` }, "ends");
       else parts.say(`the kernel sensor watches: what is certain is stopped before its first instruction${lacks}`);
       isDown = false;
+      settle();
     },
     onRecord: (record) => {
       if (record[2] === CLOSE) return;
@@ -60,13 +67,18 @@ export function createSensorLink(parts: SensorLinkParts): SensorLink {
       const message = `it does not watch: ${reason}`;
       degradations.phase(PART, { kind: "unsupported", message, remedy: REMEDY }, isDown ? "once" : "begins");
       isDown = true;
+      settle();
     },
     onMissedCanary: (missed) => {
       const then = missed >= 2 ? "it is restarted" : "if the next one is missed too it is restarted";
       degradations.note(PART, `it did not see its own exec and connection; ${then}`, "sudo algo-monitor status");
     },
   });
-  return { ...sensor, tick };
+  return { ...sensor, tick, settled };
+
+  async function settled(withinMs: number): Promise<void> {
+    if (isOn) await Promise.race([settling, Bun.sleep(withinMs)]);
+  }
 
   function tick(): void {
     const wanted = parts.isWanted();

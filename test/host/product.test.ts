@@ -13,8 +13,10 @@ import {
   lastWords,
   mustInstall,
   RELEASE,
+  scansAlone,
   showAlert,
   status,
+  waitForKernel,
   waitForScans,
   waitUntil,
 } from "./product.ts";
@@ -55,12 +57,15 @@ describe("a host from install to uninstall", () => {
   test.skipIf(missing !== undefined)(
     `one payload of each family dies within two scans and is on record${missing === undefined ? "" : ` (skipped: ${missing})`}`,
     async () => {
+      await scansAlone(host);
       await prepareAttacks(host);
       verdicts = await judgeAttacks(host, onePerFamily(loadAttacks()), 4000, ["root", "alice"]);
       const worked = verdicts.filter((verdict) => verdict.run.worked);
       const wired = worked.filter((verdict) => verdict.standing.wired.length > 0);
       expect(faultsOf(worked), await lastWords(host)).toEqual([]);
       expect(wired.length).toBeGreaterThanOrEqual(10);
+      await configure(host, { "SENSOR.enabled": true });
+      await waitForKernel(host);
     },
   );
 

@@ -204,6 +204,13 @@ export async function waitForScans(host: Host, count: number, timeoutMs = count 
   }
 }
 
+/** What the scans promise holds without the kernel sensor, which leaves them nothing to do. */
+export async function scansAlone(host: Host): Promise<void> {
+  await configure(host, { "SENSOR.enabled": false });
+  const ended = async (): Promise<boolean> => (await host.exec("pgrep -x algo-sensor")).exitCode !== 0;
+  await waitUntil("the kernel sensor has ended", ended, 10_000);
+}
+
 /** After an installation or a start: until the sensor has its policy. The scans guard sooner. */
 export function waitForKernel(host: Host): Promise<void> {
   return waitUntil("the kernel sensor watches", async () => (await status(host)).kernel.watches, 15_000);

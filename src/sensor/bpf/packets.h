@@ -106,6 +106,10 @@ int on_ingress(struct __sk_buff *skb) {
   __u32 at = payload_of(skb, &length, &protocol, &port, false);
   if (!at) return PASS;
   if (gate(c, socket) == DROP) return DROP;
+  if (c->quiet_until_ns && bpf_ktime_get_boot_ns() < c->quiet_until_ns) {
+    count(COUNT_DROPPED);
+    return DROP;
+  }
   if (!c->first_sent_ns && protocol == 17) c->remote_first = 1;
   hear(skb, c, at, length);
   return PASS;

@@ -241,6 +241,11 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
       return stops_with(holder, judge(SCRATCH_EXEC, HOW(rule_of(c), shape, STAGE_EXEC, certain), socket, holder, pid));
     }
   }
+  /* A shell of a tool made to relay, whose connection is another's: relayed once more (`socat unix-listen:... exec:sh`). */
+  struct process *parent = bpf_map_lookup_elem(&processes, &p->parent);
+  struct settings *set = the_settings();
+  if (channel && reads && parent && (parent->program & PROGRAM_RELAY) && set && may_ask(set))
+    judge(SCRATCH_EXEC, HOW(RULE_REVERSE_SHELL, SHAPE_CHILD, STAGE_EXEC, 0), 0, parent->pid, pid);
   return false;
 }
 

@@ -146,9 +146,10 @@ int on_state(struct bpf_raw_tracepoint_args *ctx) {
   look_at_standard(SCRATCH_STATE, task);
   int judged = judge_connector(SCRATCH_STATE, (__u64)task, socket, pid, STAGE_CONNECT);
   if (judged == JUDGED_STOP) stop_current();
-  else if (judged == JUDGED_NOTHING && (p->program & PROGRAM_RELAY) && may_ask(set)) {
-    /* A tool made to relay: what it will be wired to shows in a moment, and nothing may come before that. */
-    judge(SCRATCH_STATE, HOW(RULE_REVERSE_SHELL, SHAPE_PENDING, STAGE_CONNECT, 0), socket, 0, pid);
+  else if (judged == JUDGED_NOTHING && (p->program & PROGRAM_RELAY) && set->hold && set->rules[RULE_REVERSE_SHELL] == RULE_ENFORCE) {
+    /* A tool made to relay: what it will be wired to shows at an exec in a moment, and nothing may come before that. */
+    struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+    if (c) c->quiet_until_ns = bpf_ktime_get_boot_ns() + QUIET_NS;
   }
   describe_socket(SCRATCH_STATE, socket);
   s->conn.state = TCP_SYN_SENT;

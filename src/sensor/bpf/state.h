@@ -12,6 +12,7 @@
 #define HEARD_MAX 128
 #define ASKED_PER_SECOND_MAX 8
 #define RECEIVES_LOOKED_AT 3
+#define QUIET_NS 60000000ULL
 #define NEVER 0xffffffffffffffffULL
 
 /* Set by the daemon; one entry. */
@@ -60,6 +61,7 @@ struct connection {
   __u64 first_sent_ns;
   __u64 hold_until_ns; /* 0: none; NEVER: for good */
   __u64 held_since_ns;
+  __u64 quiet_until_ns; /* nothing comes in before that: see on_state */
   __u32 opener_pid;    /* in our namespace */
   __u32 answered;      /* since it was last heard */
   __u64 opener_start_ns;

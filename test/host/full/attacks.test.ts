@@ -1,8 +1,9 @@
-// Every payload that works without the product must be dead within two scans with it. About eight minutes.
+// Every payload that works without the product must be dead within two scans with it, also where there is no kernel sensor.
+// About eight minutes. With the sensor: hard_attacks.test.ts.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { attackDataMissing, loadAttacks, prepareAttacks } from "../attacks.ts";
 import { type ControlRow, controlRun, describeControl, WORKING_MIN } from "../control.ts";
-import { copyRelease, lastWords, mustInstall, status } from "../product.ts";
+import { copyRelease, lastWords, mustInstall, scansAlone, status } from "../product.ts";
 import { type AttackVerdict, faultsOf, judgeAttacks, PLAIN_SHELL } from "../proof.ts";
 import { bootHost, type Host } from "../testhost.ts";
 
@@ -27,6 +28,7 @@ describe.skipIf(missing !== undefined)(`all attacks${missing === undefined ? "" 
     host = await bootHost();
     await copyRelease(host);
     await mustInstall(host);
+    await scansAlone(host);
     await prepareAttacks(host);
     const working = control.filter((row) => row.worked);
     for (let first = 0; first < working.length; first += AT_ONCE) {

@@ -3,7 +3,18 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { prepareAttacks, runAttack, standingOf } from "../attacks.ts";
-import { alerts, cli, copyRelease, HOME, lastWords, mustInstall, status, waitForScans, waitUntil } from "../product.ts";
+import {
+  alerts,
+  cli,
+  copyRelease,
+  HOME,
+  lastWords,
+  mustInstall,
+  scansAlone,
+  status,
+  waitForScans,
+  waitUntil,
+} from "../product.ts";
 import { faultsOf, judgeAttacks, PLAIN_SHELL } from "../proof.ts";
 import { stillAlive } from "../shapes.ts";
 import { bootHost, type Host } from "../testhost.ts";
@@ -20,6 +31,7 @@ describe("faults", () => {
     host = await bootHost();
     await copyRelease(host);
     await mustInstall(host);
+    await scansAlone(host);
     await prepareAttacks(host);
     for (const program of ["crowd", "storm"]) {
       host.copyIn(join(import.meta.dir, `../programs/${program}.c`), `/opt/${program}.c`);
