@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { globSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { findingRows } from "./findings.ts";
-import { configure, copyRelease, documents, lastWords, mustInstall, waitForScans, waitUntil } from "./product.ts";
+import { configure, copyRelease, documents, lastWords, mustInstall, waitForKernel, waitForScans, waitUntil } from "./product.ts";
 import { bootHost, type Host } from "./testhost.ts";
 
 setDefaultTimeout(180_000);
@@ -42,7 +42,8 @@ describe("triggers", () => {
     await copyRelease(host);
     await host.writeFile(LIST, "# known bad\n203.0.113.66\n");
     await mustInstall(host);
-    await configure(host, { ...LISTS, MINING_POOLS: [host.attacker.address] });
+    await configure(host, LISTS);
+    await waitForKernel(host);
     host.attacker.order({ do: "pool", port: POOL_PORT });
     // A file that is there in the first reading is no news.
     await waitUntil("files are watched", () => host.must("algo-monitor files status --json").then(isWatching), 90_000);
