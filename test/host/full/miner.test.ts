@@ -67,7 +67,7 @@ describe("miners", () => {
     await configure(host, { "SENSOR.enabled": true });
     await waitForKernel(host);
     const tried = await host.exec(
-      `runuser -u alice -- timeout 5 /home/alice/worker ${host.attacker.address} ${POOL_PORT} 0`,
+      `systemd-run --quiet --wait --pipe --uid=alice timeout 5 /home/alice/worker ${host.attacker.address} ${POOL_PORT} 0`,
     );
     expect([tried.exitCode, tried.stderr.trim()]).toEqual([1, "connect: Operation not permitted"]);
   });
@@ -79,7 +79,7 @@ describe("miners", () => {
     await waitUntil("the miner is dead", isDead, 3_000);
     const [newest] = (await alerts(host)).filter((alert) => alert.rule.name === "miner_confirmed");
     expect(newest?.action).toBe("kill");
-    expect(newest?.title).toMatch(/stopped by the kernel/);
+    expect(newest?.title).toMatch(/cut off by the kernel at send/);
   });
 
   test("the kill is on record as a confirmed miner", async () => {
