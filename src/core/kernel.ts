@@ -73,7 +73,8 @@ export type KernelShape =
   | "pending"
   | "shell-connects"
   | "child"
-  | "unknown-program";
+  | "unknown-program"
+  | "told";
 
 export interface KernelVerdict {
   readonly atMs: number;
@@ -121,6 +122,7 @@ export const SHAPE_WORDS: Readonly<Record<KernelShape, string>> = {
   "shell-connects": "a shell that opened the connection itself",
   child: "something suspicious with a connection starts an interpreter",
   "unknown-program": "a program that nobody has looked at yet",
+  told: "who opened the connection and said nothing is told a command that needs no program",
 };
 
 /** One thing the kernel said. */

@@ -85,6 +85,7 @@ const SHAPES: readonly KernelShape[] = [
   "shell-connects",
   "child",
   "unknown-program",
+  "told",
 ];
 const STAGES: readonly KernelStage[] = ["held", "exec", "connect", "receive", "send", "held"];
 const ACTIONS: readonly (KernelAction | undefined)[] = [undefined, "killed", "rehearsed", "refused", "dropped"];

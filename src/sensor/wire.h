@@ -269,7 +269,8 @@ enum shape {
   SHAPE_PENDING = 13,      /* not certain: connection of suspicious make, the daemon looks */
   SHAPE_SHELL_CONNECTS = 14, /* not certain: a shell opened the connection itself */
   SHAPE_CHILD = 15,        /* not certain: something suspicious with a connection starts an interpreter */
-  SHAPE_UNKNOWN_PROGRAM = 16 /* not a shape: the daemon is asked what this file is */
+  SHAPE_UNKNOWN_PROGRAM = 16, /* not a shape: the daemon is asked what this file is */
+  SHAPE_TOLD = 17            /* who opened the connection said nothing, and is told a command that needs no program */
 };
 
 enum stage { STAGE_EXEC = 1, STAGE_CONNECT = 2, STAGE_RECEIVE = 3, STAGE_SEND = 4, STAGE_HELD = 5 };

@@ -3,7 +3,16 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { globSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { findingRows } from "./findings.ts";
-import { configure, copyRelease, documents, lastWords, mustInstall, waitForKernel, waitForScans, waitUntil } from "./product.ts";
+import {
+  configure,
+  copyRelease,
+  documents,
+  lastWords,
+  mustInstall,
+  waitForKernel,
+  waitForScans,
+  waitUntil,
+} from "./product.ts";
 import { bootHost, type Host } from "./testhost.ts";
 
 setDefaultTimeout(180_000);

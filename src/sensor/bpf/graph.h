@@ -3,8 +3,20 @@
 #define ALGO_GRAPH_H
 
 #define SIBLINGS_MAX 24
+#define PROMPT_BYTES_MAX 64
+#define AGREEMENT_BYTES_MAX 140 /* a client's last flight: 64 to 80 bytes in TLS 1.3, up to 126 in TLS 1.2 */
 
 static __always_inline bool is_channel(int kind) { return kind == FD_PIPE || kind == FD_FIFO || kind == FD_UNIX; }
+
+/* Opened here, and nothing said over it but a prompt: who obeys what comes now asked for nothing. */
+static __always_inline bool is_unspoken(struct connection *c) {
+  return c->direction == 1 && c->protocol == 6 && (!c->sent_packets || (c->prompted && c->sent_packets == 1));
+}
+
+/* TLS was agreed on, and nothing said over it: a greeting, then no more than ends the agreement; what came since was read. */
+static __always_inline bool is_only_agreed(struct connection *c) {
+  return c->direction == 1 && c->tls && c->taken && c->sent_packets == 2 && c->sent_bytes <= AGREEMENT_BYTES_MAX;
+}
 
 /* The task with our number `pid` among the children of `task`'s parent; its descriptors are asked for `channel`. */
 __attribute__((noinline)) int sibling_holds(__u32 who, __u64 task_address, __u32 pid, __u64 channel) {

@@ -1,6 +1,7 @@
 /*
  * What passes: incoming bytes are withheld while a connection is judged, both ways are shut once it is condemned. Bytes
- * of suspicious connections are remembered for one question only: is what is executed what was heard?
+ * of suspicious connections, and of those over which we said nothing yet, are remembered for two questions only: is what is
+ * executed what was heard, and is it a command?
  */
 #ifndef ALGO_PACKETS_H
 #define ALGO_PACKETS_H
@@ -99,7 +100,7 @@ int on_ingress(struct __sk_buff *skb) {
   if (!sk) return PASS;
   __u64 socket = (__u64)sk;
   struct connection *c = bpf_map_lookup_elem(&connections, &socket);
-  if (!c || !(c->suspect | c->condemned)) return PASS;
+  if (!c || !(c->suspect | c->condemned | is_unspoken(c))) return PASS;
   __u32 length = 0;
   __u8 protocol = 0;
   __u16 port = 0;
@@ -168,6 +169,12 @@ int on_egress(struct __sk_buff *skb) {
   if (!at) return PASS;
   if (gate(c, socket) == DROP) return DROP;
   if (!c->first_sent_ns) c->first_sent_ns = bpf_ktime_get_boot_ns();
+  if (!c->sent_packets) {
+    __u8 start[2] = {};
+    c->tls = length > 2 && !bpf_skb_load_bytes(skb, at, start, 2) && start[0] == 0x16 && start[1] == 3;
+    /* `$ `, `host:~# `: no protocol ends a request with a space. */
+    c->prompted = length <= PROMPT_BYTES_MAX && !bpf_skb_load_bytes(skb, at + length - 1, start, 1) && start[0] == ' ';
+  } else c->sent_bytes += length;
   if (c->sent_packets < 255) c->sent_packets++;
   c->answered = 1;
   if (protocol == 17) {

