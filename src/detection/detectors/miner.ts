@@ -69,13 +69,14 @@ export function createMinerDetector(pools: () => PoolMatcher): Detector {
       .map((held) => held.socket)
       .filter((socket) => socket.direction !== "accepted" && socket.protocol === "tcp");
     const pool = findPool(process, outgoing, pools());
+    const works = busy || process.hugePagesBytes >= RANDOMX_HUGE_PAGES_BYTES;
+    if (pool === undefined && !works) return undefined;
     const traits = traitsOf(process, outgoing, busy);
-    const works = traits.includes("sustained-cpu") || traits.includes("huge-pages");
     // Work alone is what servers do; a finding needs something that points to mining.
     const points = traits.some(
       (trait) => trait === "pool-port" || trait === "marker-argv" || trait === "temporary-file" || trait === "deleted",
     );
-    if (pool === undefined && !(works && points)) return undefined;
+    if (pool === undefined && !points) return undefined;
     const socket = pool?.socket ?? outgoing[0];
     return derived(
       "miner",
@@ -104,7 +105,7 @@ function findPool(
   }
   // A pool named in argv counts when the process really has a connection to the port named there.
   for (const word of outgoing.length === 0 ? [] : process.argv) {
-    const named = pools.byWord(word);
+    const named = word.includes(":") ? pools.byWord(word) : undefined;
     const socket =
       named === undefined ? undefined : outgoing.find((candidate) => candidate.remote?.port === named.port);
     if (named !== undefined && socket !== undefined) return { name: named.name, socket };
