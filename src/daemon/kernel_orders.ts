@@ -13,7 +13,7 @@ import {
   settingsFrame,
   sparedFrame,
 } from "./kernel_frames.ts";
-import { KERNEL_RULES, PROGRAM } from "./kernel_numbers.ts";
+import { KERNEL_RULES, PROGRAM, RULE_BLOCK } from "./kernel_numbers.ts";
 import { type KernelPolicy, type KernelProgram, programOf } from "./kernel_policy.ts";
 
 const MINER = KERNEL_RULES.find(({ name }) => name === "miner_confirmed")?.number ?? 0;
@@ -51,6 +51,7 @@ export function createKernelOrders(send: (frame: Uint8Array) => boolean): Kernel
           policy.poolNetworks.map((network) => ({ network })),
         ),
       ),
+      ...section("blocked", policy.blockedNetworks, () => networksFrame(RULE_BLOCK, policy.blockedNetworks)),
     ];
     const isNew = section("settings", policy.settings, () => new Uint8Array()).length > 0;
     if (!isNew && lists.length === 0 && changed.length === 0) return false;
