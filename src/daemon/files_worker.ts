@@ -5,9 +5,9 @@
 import { systemClock } from "../core/clock.ts";
 import { judgeDigest } from "../core/packages.ts";
 import { messageOf } from "../core/result.ts";
+import { releaseOwnCode } from "../host/memory.ts";
 import { packageManagerBusy } from "../host/packages/busy.ts";
 import { packageReaders } from "../host/packages/readers.ts";
-import { releaseOwnCode } from "../host/memory.ts";
 import { takeBackgroundPriority } from "../host/priority.ts";
 import type { Packages } from "../sources/files/packages.ts";
 import { type FromWorker, isToWorker, type ToWorker } from "../sources/files/protocol.ts";
