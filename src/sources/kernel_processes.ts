@@ -23,6 +23,12 @@ export interface KernelProcesses {
   ancestorsOf(task: KernelTask): readonly ProcessRef[];
   /** What it last executed, as a scan would have seen it; undefined where the kernel did not tell. */
   described(ref: ProcessRef): Process | undefined;
+  /** As `described`; who has executed nothing yet is what it was forked from, which `living` may know. */
+  describedFork(ref: ProcessRef, living: (ref: ProcessRef) => Process | undefined): Process | undefined;
+  /** The newest process of that number. */
+  refOf(pid: number): ProcessRef | undefined;
+  /** What it, or who forked it, last executed. */
+  lastExec(ref: ProcessRef): KernelExec | undefined;
   /** Told of at all. */
   isKnown(ref: ProcessRef): boolean;
   /** Told of an exec or a fork, and not of an end. */
@@ -53,6 +59,7 @@ export function createKernelProcesses(parts: {
   readonly nowMs: () => number;
 }): KernelProcesses {
   const told = new Map<string, Told>();
+  const newest = new Map<number, Told>();
   const ended: Told[] = [];
   let dropped = 0;
   return {
@@ -61,10 +68,10 @@ export function createKernelProcesses(parts: {
     ended: end,
     describe,
     ancestorsOf,
-    described: (ref) => {
-      const exec = told.get(processKey(ref))?.exec;
-      return exec === undefined ? undefined : describe(exec.task);
-    },
+    described,
+    describedFork,
+    refOf: (pid) => newest.get(pid)?.ref,
+    lastExec: (ref) => told.get(processKey(ref))?.exec,
     isKnown: (ref) => told.has(processKey(ref)),
     isAlive: (ref) => told.get(processKey(ref))?.endedAtMs === 0,
     livingSince,
@@ -91,7 +98,27 @@ export function createKernelProcesses(parts: {
     const inherited = parent === undefined ? undefined : told.get(processKey(parent))?.exec;
     const child = entry(ref);
     child.parent = parent;
-    child.exec ??= inherited === undefined ? undefined : { ...inherited, task: { ...inherited.task, ref } };
+    if (inherited === undefined || parent === undefined) return;
+    child.exec ??= { ...inherited, task: { ...inherited.task, ref, parent } };
+  }
+
+  function described(ref: ProcessRef): Process | undefined {
+    const exec = told.get(processKey(ref))?.exec;
+    return exec === undefined ? undefined : describe(exec.task);
+  }
+
+  /** A daemon of before the sensor forks a child, and that child one more: none of them was seen to execute anything. */
+  function describedFork(ref: ProcessRef, living: (ref: ProcessRef) => Process | undefined): Process | undefined {
+    const own = described(ref) ?? living(ref);
+    if (own !== undefined) return own;
+    const parent = told.get(processKey(ref))?.parent;
+    let above = parent;
+    for (let step = 0; above !== undefined && step < ANCESTORS_MAX; step++) {
+      const origin = living(above);
+      if (origin !== undefined) return { ...origin, ref, parentPid: parent?.pid ?? 0 };
+      above = told.get(processKey(above))?.parent;
+    }
+    return undefined;
   }
 
   function end(ref: ProcessRef, nowMs: number): void {
@@ -106,12 +133,19 @@ export function createKernelProcesses(parts: {
     const known = told.get(key);
     if (known !== undefined) return known;
     if (told.size >= PROCESSES_MAX) {
-      told.delete(told.keys().next().value ?? "");
+      const [first] = told.values();
+      if (first !== undefined) drop(first.ref);
       dropped++;
     }
     const fresh: Told = { ref, exec: undefined, parent: undefined, endedAtMs: 0, toldAtMs: parts.nowMs() };
     told.set(key, fresh);
+    newest.set(ref.pid, fresh);
     return fresh;
+  }
+
+  function drop(ref: ProcessRef): void {
+    told.delete(processKey(ref));
+    if (newest.get(ref.pid)?.ref.startedAtTicks === ref.startedAtTicks) newest.delete(ref.pid);
   }
 
   function ancestorsOf({ parent }: KernelTask): readonly ProcessRef[] {
@@ -132,7 +166,7 @@ export function createKernelProcesses(parts: {
     let done = 0;
     for (const { ref, endedAtMs } of ended) {
       if (nowMs - endedAtMs < KEPT_AFTER_END_MS) break;
-      told.delete(processKey(ref));
+      drop(ref);
       done++;
     }
     ended.splice(0, done);
