@@ -44,6 +44,7 @@ export interface KernelConnection {
 
 export interface KernelExec {
   readonly atMs: number;
+  readonly sinceBootUs: number;
   readonly task: KernelTask;
   /** As handed to exec; may be relative. */
   readonly path: string;
@@ -161,6 +162,8 @@ export type FileWatch = "credentials" | "decoy" | "process-memory";
 
 export interface KernelFileAccess {
   readonly kind: "file";
+  /** When it was heard, a moment after it happened. */
+  readonly sinceBootUs: number;
   readonly pid: number;
   /** 0 where it was gone before anybody could look. */
   readonly startedAtTicks: number;

@@ -194,6 +194,7 @@ function execOf(reader: Reader): KernelWord {
     kind: "exec",
     exec: {
       atMs: timeAt(reader, 8),
+      sinceBootUs: microsecondsAt(reader, 8),
       task: taskAt(reader),
       argv: wordsAt(reader, next(words), words),
       path: textAt(reader, next(path), path),
@@ -254,7 +255,7 @@ function fileOf(reader: Reader): KernelWord | undefined {
   if (watch === undefined) return undefined;
   const path = textAt(reader, FIXED_BYTES.file, reader.view.getUint16(36, true));
   const written = (reader.view.getUint32(20, true) & FAN_MODIFY) !== 0;
-  return { kind: "file", ...refAt(reader, 16, 24), path, watch, written };
+  return { kind: "file", sinceBootUs: microsecondsAt(reader, 8), ...refAt(reader, 16, 24), path, watch, written };
 }
 
 function changeOf(reader: Reader): KernelWord {
@@ -337,6 +338,10 @@ function maybeRefAt(reader: Reader, pidAt: number, startAt: number): ProcessRef 
 
 function timeAt({ view, bootMs }: Reader, at: number): number {
   return Math.round(bootMs + Number(view.getBigUint64(at, true)) / 1e6);
+}
+
+function microsecondsAt({ view }: Reader, at: number): number {
+  return Number(view.getBigUint64(at, true) / 1_000n);
 }
 
 function countAt({ view }: Reader, at: number): number {

@@ -190,8 +190,8 @@ static __u32 kind_of(enum eye eye, const struct fanotify_event_metadata *event, 
   return owner > 0 && !is_own(owner, event->pid, file->st_dev) ? WATCH_PROCESS_MEMORY : 0;
 }
 
-/* Whether there is something to tell. */
-static bool hear(enum eye eye, const struct fanotify_event_metadata *event, struct heard *out) {
+/* Whether there is something to tell. `at_ns`: it happened before, and what the process executed later did not do it. */
+static bool hear(enum eye eye, const struct fanotify_event_metadata *event, __u64 at_ns, struct heard *out) {
   struct stat file;
   bool ours = event->pid == getpid() || event->pid == getppid();
   /* 0: outside of our PID namespace. */
@@ -200,6 +200,7 @@ static bool hear(enum eye eye, const struct fanotify_event_metadata *event, stru
   __u32 kind = kind_of(eye, event, &file, out->path);
   if (!kind || is_repeated(event->pid, &file)) return false;
   out->record = (struct wire_file){.pid = event->pid, .mask = event->mask, .watch = kind, .path_length = strlen(out->path)};
+  out->record.header.at_ns = at_ns;
   return true;
 }
 
@@ -208,7 +209,6 @@ static void tell(struct heard *heard) {
   header->size = sizeof heard->record + heard->record.path_length;
   header->type = WIRE_FILE;
   header->lane = LANE_SENSOR;
-  header->at_ns = boot_ns();
   if (told_this_second >= RECORDS_A_SECOND_MAX || output_fact(heard, header->size)) lost++;
   else told_this_second++;
 }
@@ -220,6 +220,7 @@ static bool take_batch(enum eye eye, void (*drain)(void)) {
   if (got < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) lost++;
   /* Any other refusal is of one file that is gone with its process: who was written to is dead. The next may be read. */
   if (got <= 0) return got < 0 && errno != EAGAIN && errno != EINTR;
+  __u64 at_ns = boot_ns();
   unsigned count = 0;
   const struct fanotify_event_metadata *event = (const void *)bytes;
   for (; FAN_EVENT_OK(event, got); event = FAN_EVENT_NEXT(event, got)) {
@@ -227,7 +228,7 @@ static bool take_batch(enum eye eye, void (*drain)(void)) {
     if (event->mask & FAN_Q_OVERFLOW) lost++;
     if (event->fd < 0) continue;
     int pidfd = pidfd_of(event);
-    if (hear(eye, event, &batch[count])) batch[count++].record.start_ns = sure_start_of(event->pid, pidfd);
+    if (hear(eye, event, at_ns, &batch[count])) batch[count++].record.start_ns = sure_start_of(event->pid, pidfd);
     if (pidfd >= 0) close(pidfd);
     close(event->fd);
   }

@@ -140,8 +140,13 @@ const ROWS: readonly [sentence: string, word: KernelWord, category: string, fiel
   ],
 ];
 
+/** After the moment of `accessOf`. */
+function later(word: KernelWord): KernelWord {
+  return word.kind === "exec" ? { kind: "exec", exec: { ...word.exec, sinceBootUs: 3_000 } } : word;
+}
+
 function accessOf(ref: ProcessRef, path = "/etc/shadow"): KernelWord {
-  return { kind: "file", ...ref, path, watch: "credentials", written: false };
+  return { kind: "file", sinceBootUs: 2_000, ...ref, path, watch: "credentials", written: false };
 }
 
 function changeOf(task: ReturnType<typeof taskFixture>, beforeUid = 1_000): KernelWord {
@@ -163,6 +168,7 @@ describe("who opened a file is", () => {
   const SSHD: ProcessRef = { pid: 400, startedAtTicks: 1_400 };
   const CHILD: ProcessRef = { pid: 600, startedAtTicks: 1_600 };
   const GRANDCHILD: ProcessRef = { pid: 601, startedAtTicks: 1_601 };
+  const GONE_BEFORE: ProcessRef = { pid: 500, startedAtTicks: 500 };
   const GONE = { pid: 500, startedAtTicks: 0 };
   const rows: readonly [sentence: string, words: readonly KernelWord[], fields: Fields][] = [
     [
@@ -179,6 +185,20 @@ describe("who opened a file is", () => {
         accessOf(GONE),
       ],
       { "process.command_line": "gcc y" },
+    ],
+    [
+      "the one that had opened it before it became another program",
+      [
+        execOf(500, ["gcc", "x"], { ref: GONE_BEFORE }),
+        later(execOf(500, ["sudo"], { ref: GONE_BEFORE })),
+        accessOf(GONE),
+      ],
+      { "process.command_line": "gcc x" },
+    ],
+    [
+      "of before the sensor, although it became another program since",
+      [later(execOf(400, ["true"], { ref: SSHD })), accessOf(SSHD)],
+      { "process.command_line": "make" },
     ],
     [
       "what a child is that has executed nothing: the one that forked it",

@@ -109,9 +109,9 @@ export function createKernelEvents(parts: {
 
   /** Of who was gone already the newest of that number; the sensor tells of an exec before what was opened after it. */
   function hearAccess(access: KernelFileAccess): void {
-    const { pid, startedAtTicks, path } = access;
+    const { pid, startedAtTicks, path, sinceBootUs } = access;
     const ref = startedAtTicks === 0 ? (processes.refOf(pid) ?? { pid, startedAtTicks }) : { pid, startedAtTicks };
-    const exec = processes.lastExec(ref);
+    const exec = processes.execAt(ref, sinceBootUs);
     const who = exec === undefined ? `pid ${pid}` : execKey(processes, exec);
     put(`access ${path} ${who}`, { kind: "access", access, ref });
   }
@@ -140,7 +140,7 @@ export function createKernelEvents(parts: {
     const taken = waiting.slice(0, max);
     waiting = waiting.slice(max);
     const described = taken.map((one) => ({ one, process: processOf(one) }));
-    const above = described.flatMap(({ one, process }) => (one.kind === "access" ? parentOf(process) : []));
+    const above = described.flatMap(({ one, process }) => (one.kind === "access" ? parentOf(process, one.access) : []));
     const view = look([...described.flatMap(({ process }) => process ?? []), ...above]);
     counts.told += taken.length;
     return described.flatMap(({ one, process }) => draftOf(view, one, process) ?? []);
@@ -148,14 +148,16 @@ export function createKernelEvents(parts: {
 
   function processOf(one: Waiting): Process | undefined {
     if (one.kind === "exec") return processes.describe(one.exec.task, one.exec.argv);
-    if (one.kind === "access") return processes.describedFork(one.ref, parts.living);
+    if (one.kind === "access") return processes.describedAt(one.ref, one.access.sinceBootUs, parts.living);
     const { word } = one;
     return "task" in word ? processes.describe(word.task) : undefined;
   }
 
-  function parentOf(process: Process | undefined): readonly Process[] {
+  /** Above who opened something; it may be gone as well. */
+  function parentOf(process: Process | undefined, { sinceBootUs }: KernelFileAccess): readonly Process[] {
     const ref = process === undefined ? undefined : processes.refOf(process.parentPid);
-    return ref === undefined ? [] : [processes.describedFork(ref, parts.living) ?? []].flat();
+    const parent = ref === undefined ? undefined : processes.describedAt(ref, sinceBootUs, parts.living);
+    return parent === undefined ? [] : [parent];
   }
 
   function rememberConnection(cookie: bigint): void {

@@ -11,6 +11,8 @@ import type { KernelFiles } from "./kernel_files.ts";
 const PROCESSES_MAX = 65_536;
 const KEPT_AFTER_END_MS = 10_000;
 const ANCESTORS_MAX = 8;
+/** An `env` that becomes a shell that becomes a program: who opened something may be two behind when that is heard. */
+const EARLIER_MAX = 2;
 
 export interface KernelProcesses {
   /** Answers the path of its cgroup, empty where nobody can say it any more. */
@@ -23,12 +25,16 @@ export interface KernelProcesses {
   ancestorsOf(task: KernelTask): readonly ProcessRef[];
   /** What it last executed, as a scan would have seen it; undefined where the kernel did not tell. */
   described(ref: ProcessRef): Process | undefined;
-  /** As `described`; who has executed nothing yet is what it was forked from, which `living` may know. */
-  describedFork(ref: ProcessRef, living: (ref: ProcessRef) => Process | undefined): Process | undefined;
+  /** As it was at that moment; who had executed nothing yet is what it was forked from, which `living` may know. */
+  describedAt(
+    ref: ProcessRef,
+    sinceBootUs: number,
+    living: (ref: ProcessRef) => Process | undefined,
+  ): Process | undefined;
   /** The newest process of that number. */
   refOf(pid: number): ProcessRef | undefined;
-  /** What it, or who forked it, last executed. */
-  lastExec(ref: ProcessRef): KernelExec | undefined;
+  /** What it, or who forked it, had last executed at that moment. */
+  execAt(ref: ProcessRef, sinceBootUs: number): KernelExec | undefined;
   /** Told of at all. */
   isKnown(ref: ProcessRef): boolean;
   /** Told of an exec or a fork, and not of an end. */
@@ -48,6 +54,8 @@ interface Told {
   readonly ref: ProcessRef;
   /** Absent between fork and exec. */
   exec: KernelExec | undefined;
+  /** Those before, the newest first. */
+  earlier: readonly KernelExec[];
   parent: ProcessRef | undefined;
   endedAtMs: number;
   readonly toldAtMs: number;
@@ -69,9 +77,9 @@ export function createKernelProcesses(parts: {
     describe,
     ancestorsOf,
     described,
-    describedFork,
+    describedAt,
     refOf: (pid) => newest.get(pid)?.ref,
-    lastExec: (ref) => told.get(processKey(ref))?.exec,
+    execAt,
     isKnown: (ref) => told.has(processKey(ref)),
     isAlive: (ref) => told.get(processKey(ref))?.endedAtMs === 0,
     livingSince,
@@ -87,6 +95,7 @@ export function createKernelProcesses(parts: {
 
   function executed(exec: KernelExec): string {
     const one = entry(exec.task.ref);
+    if (one.exec !== undefined) one.earlier = [one.exec, ...one.earlier].slice(0, EARLIER_MAX);
     one.exec = exec;
     one.parent = exec.task.parent ?? one.parent;
     // While somebody lives in it: of a unit that is gone in a moment nobody else can say the name.
@@ -104,17 +113,29 @@ export function createKernelProcesses(parts: {
 
   function described(ref: ProcessRef): Process | undefined {
     const exec = told.get(processKey(ref))?.exec;
-    return exec === undefined ? undefined : describe(exec.task);
+    return exec === undefined ? undefined : processOfExec(exec);
+  }
+
+  function execAt(ref: ProcessRef, sinceBootUs: number): KernelExec | undefined {
+    const one = told.get(processKey(ref));
+    if (one?.exec === undefined) return undefined;
+    return [one.exec, ...one.earlier].find((exec) => exec.sinceBootUs <= sinceBootUs);
   }
 
   /** A daemon of before the sensor forks a child, and that child one more: none of them was seen to execute anything. */
-  function describedFork(ref: ProcessRef, living: (ref: ProcessRef) => Process | undefined): Process | undefined {
-    const own = described(ref) ?? living(ref);
+  function describedAt(
+    ref: ProcessRef,
+    sinceBootUs: number,
+    living: (ref: ProcessRef) => Process | undefined,
+  ): Process | undefined {
+    const exec = execAt(ref, sinceBootUs);
+    const own = exec === undefined ? living(ref) : processOfExec(exec);
     if (own !== undefined) return own;
     const parent = told.get(processKey(ref))?.parent;
     let above = parent;
     for (let step = 0; above !== undefined && step < ANCESTORS_MAX; step++) {
-      const origin = living(above);
+      const executed = execAt(above, sinceBootUs);
+      const origin = executed === undefined ? living(above) : processOfExec(executed);
       if (origin !== undefined) return { ...origin, ref, parentPid: parent?.pid ?? 0 };
       above = told.get(processKey(above))?.parent;
     }
@@ -137,7 +158,7 @@ export function createKernelProcesses(parts: {
       if (first !== undefined) drop(first.ref);
       dropped++;
     }
-    const fresh: Told = { ref, exec: undefined, parent: undefined, endedAtMs: 0, toldAtMs: parts.nowMs() };
+    const fresh: Told = { ref, exec: undefined, parent: undefined, earlier: [], endedAtMs: 0, toldAtMs: parts.nowMs() };
     told.set(key, fresh);
     newest.set(ref.pid, fresh);
     return fresh;
@@ -172,21 +193,33 @@ export function createKernelProcesses(parts: {
     ended.splice(0, done);
   }
 
+  function processOfExec(exec: KernelExec): Process {
+    const executable = parts.files.executableOf(exec.task, absolutePath(exec));
+    return processOf(
+      exec.task,
+      { words: exec.argv, truncated: exec.argvTruncated, executable },
+      placeOf(exec.task, exec),
+    );
+  }
+
+  function placeOf({ cgroup, ref }: KernelTask, exec: KernelExec | undefined): Place {
+    return { cgroup: parts.cgroups.pathOf(cgroup, ref.pid), directory: exec?.directory ?? "" };
+  }
+
   function describe(task: KernelTask, argv?: readonly string[]): Process {
     const exec = told.get(processKey(task.ref))?.exec;
     // The record of the exec may come after the verdict about it, or be of the program before.
     const own = exec?.task.inode === task.inode ? exec : undefined;
     const words = own?.argv ?? argv ?? [];
     const executable = parts.files.executableOf(task, own === undefined ? "" : absolutePath(own));
-    return processOf(
-      task,
-      { words, truncated: own?.argvTruncated ?? argv !== undefined, executable },
-      {
-        cgroup: parts.cgroups.pathOf(task.cgroup, task.ref.pid),
-        directory: own?.directory ?? "",
-      },
-    );
+    const truncated = own?.argvTruncated ?? argv !== undefined;
+    return processOf(task, { words, truncated, executable }, placeOf(task, own));
   }
+}
+
+interface Place {
+  readonly cgroup: string;
+  readonly directory: string;
 }
 
 function absolutePath({ path, directory }: KernelExec): string {
@@ -197,7 +230,7 @@ function absolutePath({ path, directory }: KernelExec): string {
 function processOf(
   task: KernelTask,
   program: { readonly words: readonly string[]; readonly truncated: boolean; readonly executable: Executable },
-  place: { readonly cgroup: string; readonly directory: string },
+  place: Place,
 ): Process {
   return {
     ref: task.ref,
