@@ -178,6 +178,32 @@ const ROWS: readonly Row[] = [
     exit: 2,
     error: /missing required argument 'duration'\n {2}see: algo-monitor pause --help/,
   },
+  {
+    name: "block says until when, and by what",
+    argv: ["block", "203.0.113.7", "--for", "2h", "--reason", "x"],
+    exit: 0,
+    out: /^203\.0\.113\.7 is blocked until 2026-03-14 14:00:00:\n {2}by the packet filter .*\n {2}by the kernel sensor.*\n1 connection cut/,
+  },
+  {
+    name: "block refuses two months",
+    argv: ["block", "203.0.113.7", "--for", "1500h"],
+    exit: 2,
+    error: /at most|between 1 minute and 744 hours/,
+  },
+  { name: "unblock wants to know which", argv: ["unblock"], exit: 2, error: /say which block, or --all/ },
+  {
+    name: "unblock says what is reachable",
+    argv: ["unblock", "--all"],
+    exit: 0,
+    out: /^Reachable again: 203\.0\.113\.7\.$/m,
+  },
+  { name: "unblock of what is not blocked", argv: ["unblock", "203.0.113.99"], exit: 6, error: /is not blocked/ },
+  {
+    name: "blocks lists them",
+    argv: ["blocks"],
+    exit: 0,
+    out: /203\.0\.113\.7 +2026-03-14 13:00:00 +1 h.*alice +scans\n1 block, 12 packets refused so far\./,
+  },
   { name: "resume says what is in force", argv: ["resume"], exit: 0, out: /The pause is over: it enforces\./ },
   {
     name: "reload says the generation",

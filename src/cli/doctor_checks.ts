@@ -33,6 +33,7 @@ export const CHECKS: readonly Check[] = [
   { name: "/proc", purpose: "seeing the processes of all users", run: processes },
   { name: "cgroup v2", purpose: "telling which unit a process belongs to", run: cgroups },
   { name: "sock_diag", purpose: "seeing connections with direction and counters", run: socketDiagnosis },
+  { name: "packet filter", purpose: "blocking addresses, also for containers", run: packetFilter },
   { name: "SOCK_DESTROY", purpose: "cutting one connection without killing its owner", run: socketDestroy },
   { name: "pidfd", purpose: "killing exactly the process that was judged", run: pidfd },
   { name: "setns", purpose: "seeing connections in containers and other network namespaces", run: namespaces },
@@ -152,6 +153,13 @@ async function socketDestroy(cli: Cli): Promise<Finding> {
     return { state: "unknown", detail: "may be asked by root only", remedy: "sudo algo-monitor doctor" };
   const { probeDestroy } = await import("../host/destroy.ts");
   return fromResult(probeDestroy(), "the kernel destroys sockets when told", "degraded");
+}
+
+async function packetFilter(cli: Cli): Promise<Finding> {
+  if (cli.uid !== 0)
+    return { state: "unknown", detail: "may be asked by root only", remedy: "sudo algo-monitor doctor" };
+  const { probeTables } = await import("../host/nftables.ts");
+  return fromResult(probeTables(), "nf_tables takes a table of ours", "degraded");
 }
 
 async function pidfd(cli: Cli): Promise<Finding> {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { messageOf } from "../core/result.ts";
 import { faultJson } from "./action.ts";
 import { alertsCommand } from "./alerts.ts";
+import { blockCommand, blocksCommand, unblockCommand } from "./block.ts";
 import { completionCommand } from "./completion.ts";
 import { connectionsCommand } from "./connections.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -23,7 +24,7 @@ import type { Cli } from "./world.ts";
 const GROUPS = { look: "Look:", act: "Act:", set: "Set up:" } as const;
 
 const WITHOUT_SCHEMA: readonly string[] =
-  "status alerts processes connections sessions files scan doctor rules trust untrust pause resume reload selftest run version".split(
+  "status alerts processes connections sessions files scan doctor rules trust untrust pause resume block unblock blocks reload selftest run version".split(
     " ",
   );
 
@@ -50,8 +51,16 @@ export async function buildProgram(cli: Cli, wanted?: string): Promise<Command> 
     scanCommand(cli),
     doctorCommand(cli),
     rulesCommand(cli),
+    blocksCommand(cli),
   ]);
-  add(program, GROUPS.act, [trustCommand(cli), untrustCommand(cli), pauseCommand(cli), resumeCommand(cli)]);
+  add(program, GROUPS.act, [
+    trustCommand(cli),
+    untrustCommand(cli),
+    pauseCommand(cli),
+    resumeCommand(cli),
+    blockCommand(cli),
+    unblockCommand(cli),
+  ]);
   add(program, GROUPS.set, [
     ...config,
     reloadCommand(cli),

@@ -40,7 +40,7 @@ describe("an address", () => {
 test.each([
   ["192.0.2.0", "192.0.2.0"],
   ["2001:db8:0:0:0:0:0:0", "2001:db8::"],
-  ["2001:db8::1", "2001:db8:0:0:0:0:0:1"],
+  ["2001:0db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"],
   ["::", "::"],
 ])("%s is written %s", (text, written) => {
   const address = parseAddress(text);

@@ -125,7 +125,16 @@ export function addressText({ bits, value }: Address): string {
     const part = (value >> shift) & ((1n << size) - 1n);
     parts.push(part.toString(bits === 32 ? 10 : 16));
   }
-  return bits === 32 ? parts.join(".") : parts.join(":").replace(/(?:^|:)0(?::0)+$/, "::");
+  return bits === 32 ? parts.join(".") : shortened(parts.join(":"));
+}
+
+/** The longest run of zeros, the first of equal ones, is left out (RFC 5952). */
+function shortened(text: string): string {
+  const runs = [...text.matchAll(/(?:^|:)0(?::0)+(?::|$)/g)];
+  const [longest] = runs.sort((left, right) => right[0].length - left[0].length);
+  return longest === undefined
+    ? text
+    : `${text.slice(0, longest.index)}::${text.slice(longest.index + longest[0].length)}`;
 }
 
 const NAT64_PREFIX = 0x0064_ff9b_0000_0000_0000_0000n;

@@ -3,6 +3,7 @@
  * The control socket speaks it now, the HTTP API later; both hand the caller to the same handlers.
  * Everything here survives JSON: no bigint, no undefined, no Map.
  */
+import type { BlockParams, BlockReport, BlocksReport, UnblockParams, UnblockReport } from "./blocks.ts";
 import type {
   ConnectionsParams,
   ConnectionsReport,
@@ -46,6 +47,9 @@ export interface Methods {
   reload: { readonly params: NoParams; readonly result: ReloadReport };
   pause: { readonly params: PauseParams; readonly result: PauseReport };
   resume: { readonly params: NoParams; readonly result: ResumeReport };
+  block: { readonly params: BlockParams; readonly result: BlockReport };
+  unblock: { readonly params: UnblockParams; readonly result: UnblockReport };
+  blocks: { readonly params: NoParams; readonly result: BlocksReport };
   scan: { readonly params: ScanParams; readonly result: RehearsalReport };
   trust: { readonly params: TrustParams; readonly result: TrustReport };
   untrust: { readonly params: UntrustParams; readonly result: UntrustReport };

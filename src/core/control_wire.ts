@@ -2,6 +2,7 @@
  * The control protocol's bytes: JSON lines, strictly checked on the way in. Pure; no I/O.
  * Request `{id, method, params, user?, pid?}`, response `{id, ok: true, result}` or `{id, ok: false, fault}`.
  */
+import { BLOCK_MINUTES_MAX } from "./blocks.ts";
 import type { Caller, Handlers, MethodName, Methods } from "./control.ts";
 import { ALERT_STATUSES, PAUSE_MINUTES_MAX, SCANNER_NAMES } from "./control.ts";
 import { PROCESS_ORDERS, VIEW_ROWS_MAX } from "./control_views.ts";
@@ -40,6 +41,9 @@ const PARAMS: { readonly [M in MethodName]: Check<Methods[M]["params"]> } = {
   reload: record({}, {}),
   pause: record({ minutes: whole(1, PAUSE_MINUTES_MAX), reason: text(1, TEXT_MAX) }, {}),
   resume: record({}, {}),
+  block: record({ target: text(1, TEXT_MAX), minutes: whole(1, BLOCK_MINUTES_MAX), reason: text(1, TEXT_MAX) }, {}),
+  unblock: record({}, { target: text(1, TEXT_MAX) }),
+  blocks: record({}, {}),
   scan: record({}, { scanner: oneOf(SCANNER_NAMES) }),
   trust: endOnlyWithAlert(
     oneTarget(

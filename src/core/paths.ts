@@ -13,6 +13,8 @@ export interface Paths {
   readonly filesDatabaseFile: string;
   /** Which logins were told already. */
   readonly sessionsFile: string;
+  /** Which addresses are refused. */
+  readonly blocksFile: string;
   /** Notices that wait for a place off the host. */
   readonly spoolDirectory: string;
   readonly runDirectory: string;
@@ -32,6 +34,7 @@ export function pathsOf(environment: Readonly<Record<string, string | undefined>
     databaseFile: `${home}/algo-monitor.db`,
     filesDatabaseFile: `${home}/files.db`,
     sessionsFile: `${home}/sessions.json`,
+    blocksFile: `${home}/blocks.json`,
     spoolDirectory: `${home}/spool`,
     runDirectory: run,
     controlSocket: `${run}/control.sock`,

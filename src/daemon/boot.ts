@@ -6,15 +6,22 @@ import { existsSync, mkdirSync } from "node:fs";
 import type { ConfigReload } from "../config/runtime.ts";
 import { systemClock } from "../core/clock.ts";
 import { type Paths, pathsOf } from "../core/paths.ts";
+import { socketRef } from "../core/render.ts";
 import { messageOf } from "../core/result.ts";
 import { VERSION } from "../core/version.ts";
+import type { Reachable } from "../decision/block.ts";
 import { sinceBootMs } from "../host/boot_clock.ts";
+import { holds, readTable, removeTable, replaceTable } from "../host/nftables.ts";
 import { peerCredentialsOf } from "../host/peer_credentials.ts";
+import { defaultGateways, ownAddresses, resolvers } from "../host/routes.ts";
 import { createNotifier as createServiceNotifier } from "../host/sd_notify.ts";
 import { refOf } from "../host/signals.ts";
 import { createUsers } from "../host/users.ts";
+import { destroySockets } from "../response/disconnect.ts";
+import { openBlocksFile } from "../store/known_blocks.ts";
 import { openStore } from "../store/store.ts";
 import { createAnnouncer } from "./announcer.ts";
+import { createBlocks, type PacketFilter } from "./blocks.ts";
 import { startControlServer } from "./control.ts";
 import { openCrashGuard } from "./crash_guard.ts";
 import { createDegradations } from "./degradations.ts";
@@ -100,6 +107,19 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     say: (message) => announce.say("INFO", message),
   });
   const sendToSensor = sensor.send;
+  const blocks = createBlocks({
+    clock,
+    sinceBootMs,
+    file: openBlocksFile(paths.blocksFile),
+    filter: PACKET_FILTER,
+    reachable: neededAddresses,
+    sensorWatches: () => guard.kernel.report().watches,
+    connections: () => guard.pipeline.last()?.sockets ?? [],
+    cut: (connections) => destroySockets(connections.map(socketRef)).destroyed,
+    onChange: () => guard.kernel.applyOrders(),
+    say: (message) => announce.say("INFO", message),
+    onFault: (fault, phase) => degradations.phase("blocks", fault, phase),
+  });
   const guard: Guard = createGuard({
     clock,
     users,
@@ -110,13 +130,26 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     crashGuard,
     beforeJudging,
     sendToSensor,
+    blocked: blocks.networks,
   });
+  blocks.begin();
   eyes.start();
   guard.supervisor.start();
   sensor.tick();
 
   // The door for operators.
-  const handlers = createHandlers({ sensor, clock, paths, startedAtMs, pauses, eyes, ...told, ...guard, reload });
+  const handlers = createHandlers({
+    sensor,
+    clock,
+    paths,
+    startedAtMs,
+    pauses,
+    blocks,
+    eyes,
+    ...told,
+    ...guard,
+    reload,
+  });
   const onFault = degradations.fault("control socket", "the guard goes on; restart the service to get the socket back");
   const control = await startControlServer({
     path: paths.controlSocket,
@@ -141,6 +174,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       notifier.tick,
       endPause,
       site.refresh,
+      blocks.tick,
       memoryCare.tick,
       () => announce.partsBack(crashGuard),
       sensor.tick,
@@ -218,6 +252,17 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const { kills, findings } = guard.pipeline.counts;
     return `${orders.modeText()}; ${kills} killed, ${findings.ALERT} alerts since start`;
   }
+}
+
+const PACKET_FILTER: PacketFilter = { replace: replaceTable, read: readTable, remove: removeTable, holds };
+
+/** What this host cannot do without, as it is now. */
+function neededAddresses(): readonly Reachable[] {
+  return [
+    ...ownAddresses().map((network) => ({ network, what: "an address of this host itself" })),
+    ...defaultGateways().map((network) => ({ network, what: "the default gateway" })),
+    ...resolvers().map((network) => ({ network, what: "a resolver of names" })),
+  ];
 }
 
 function makeDirectories(paths: Paths): void {

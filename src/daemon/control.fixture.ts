@@ -1,4 +1,5 @@
 /** A complete set of handlers with fixed answers, for tests of the socket and of the command line. */
+import type { BlockReport } from "../core/blocks.ts";
 import type { Handlers, RehearsalReport, StatusReport } from "../core/control.ts";
 import { fail, ok } from "../core/result.ts";
 import { viewHandlersFixture } from "./views.fixture.ts";
@@ -73,6 +74,19 @@ export function rehearsalFixture(over: Partial<RehearsalReport> = {}): Rehearsal
   };
 }
 
+function blockReportFixture(target: string, minutes: number, reason: string): BlockReport {
+  const block = {
+    target,
+    kind: "address",
+    networks: [target],
+    sinceMs: FIXED_NOW_MS,
+    untilMs: FIXED_NOW_MS + minutes * 60_000,
+    by: "alice",
+    reason,
+  } as const;
+  return { block, replaced: false, means: ["packet-filter", "sensor"], cut: 1, remarks: [] };
+}
+
 export function handlersFixture(over: Partial<Handlers> = {}): Handlers {
   return {
     ...viewHandlersFixture(),
@@ -81,6 +95,18 @@ export function handlersFixture(over: Partial<Handlers> = {}): Handlers {
     reload: async () => ok({ changed: true, rulesChanged: false, configGeneration: 4, problems: [] }),
     pause: async ({ minutes }) => ok({ pausedUntilMs: FIXED_NOW_MS + minutes * 60_000 }),
     resume: async () => ok({ wasPaused: true, mode: "enforce" }),
+    block: async ({ target, minutes, reason }) => ok(blockReportFixture(target, minutes, reason)),
+    unblock: async ({ target }) =>
+      target === "203.0.113.99"
+        ? fail("gone", `${target} is not blocked`)
+        : ok({ ended: [blockReportFixture(target ?? "203.0.113.7", 60, "scans").block], remarks: [] }),
+    blocks: async () =>
+      ok({
+        blocks: [{ ...blockReportFixture("203.0.113.7", 60, "scans").block }],
+        means: ["packet-filter", "sensor"],
+        packets: 12,
+        remarks: [],
+      }),
     scan: async () => ok(rehearsalFixture()),
     trust: async (params) =>
       ok({

@@ -130,6 +130,7 @@ function filesSettings(config: Config, paths: Paths): FilesSettings {
       paths.spoolDirectory,
       paths.runDirectory,
       `${paths.sessionsFile}*`,
+      `${paths.blocksFile}*`,
       paths.lastGoodConfigFile,
       `${paths.databaseFile}*`,
       `${paths.filesDatabaseFile}*`,

@@ -14,6 +14,7 @@ import type { Users } from "../host/users.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import type { Store } from "../store/types.ts";
 import type { Announcer } from "./announcer.ts";
+import type { BlockedNetwork } from "./blocks.ts";
 import { type CrashGuard, guardDetector, guardScanner, scannerPart } from "./crash_guard.ts";
 import type { Degradations } from "./degradations.ts";
 import type { Eyes } from "./eyes.ts";
@@ -36,6 +37,7 @@ export interface GuardParts {
   readonly degradations: Degradations;
   readonly announce: Announcer;
   readonly crashGuard: CrashGuard;
+  readonly blocked?: () => readonly BlockedNetwork[];
   /** To the kernel sensor; false where there is none. */
   readonly sendToSensor?: (frame: Uint8Array) => boolean;
   /** Runs before each sweep is judged, while no action is under way. */
@@ -71,6 +73,7 @@ export function createGuard(parts: GuardParts): Guard {
     orders,
     context,
     pools: site.poolNetworks,
+    blocked: parts.blocked ?? (() => []),
     lastView: () => pipeline.last()?.view,
     sweepSoon: () => supervisor.sweepSoon(),
     listenSoon: () => supervisor.listenSoon(),

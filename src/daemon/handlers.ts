@@ -6,11 +6,14 @@ import type { Paths } from "../core/paths.ts";
 import { fail, ok } from "../core/result.ts";
 import { COMMIT, VERSION } from "../core/version.ts";
 import type { KillBudget } from "../decision/budget.ts";
+import { remoteSockets } from "../detection/detectors/channels.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import type { Store } from "../store/types.ts";
+import type { Blocks } from "./blocks.ts";
 import type { Degradations } from "./degradations.ts";
 import type { Eyes } from "./eyes.ts";
+import { blockHandlers } from "./handlers_blocks.ts";
 import { trustHandlers } from "./handlers_trust.ts";
 import { viewHandlers } from "./handlers_views.ts";
 import type { Kernel } from "./kernel.ts";
@@ -36,6 +39,7 @@ export interface HandlerParts {
   readonly pipeline: Pipeline;
   readonly budget: KillBudget;
   readonly pauses: Pauses;
+  readonly blocks: Blocks;
   readonly kernel: Pick<Kernel, "applyOrders" | "report">;
   readonly sensor: Pick<SensorLink, "status">;
   readonly degradations: Degradations;
@@ -92,6 +96,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     },
     ...viewHandlers({ ...parts.eyes, lastSweep: parts.pipeline.last, nowMs: clock.nowMs }),
     ...trustHandlers(parts, audit),
+    ...blockHandlers({ ...parts, remotesOf, say: warn }, audit),
     set_alert_status: async ({ id, status }, caller) => {
       const changed = store.setStatus(id, status, caller.user);
       if (!changed.ok) return changed;
@@ -109,6 +114,14 @@ export function createHandlers(parts: HandlerParts): Handlers {
     const { changed, generation, problems } = parts.reload();
     const rulesChanged = orders.rules().fingerprint !== before;
     return { changed, rulesChanged, configGeneration: generation, problems };
+  }
+
+  function remotesOf(pids: ReadonlySet<number>): readonly string[] {
+    const view = parts.pipeline.last()?.view;
+    const processes = [...pids].flatMap((pid) => view?.processes.get(pid) ?? []);
+    return processes
+      .flatMap((process) => (view === undefined ? [] : remoteSockets(view, process)))
+      .flatMap(({ socket }) => socket.remote?.address ?? []);
   }
 
   /** For the next sweep and for the kernel, which does not wait for one. */

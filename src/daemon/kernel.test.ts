@@ -38,6 +38,7 @@ function setUp(
     },
     context: { withGone: () => ({ ...view, program: () => facts }), expectUnit: () => undefined },
     pools: () => [],
+    blocked: () => [],
     lastView: () => view,
     sweepSoon: async () => void sweeps.soon++,
     listenSoon: async () => undefined,

@@ -24,6 +24,7 @@ import { createKernelFiles } from "../sources/kernel_files.ts";
 import { createKernelProcesses } from "../sources/kernel_processes.ts";
 import { createReconciliation } from "../sources/kernel_reconcile.ts";
 import { createKernelStops } from "../sources/kernel_stops.ts";
+import type { BlockedNetwork } from "./blocks.ts";
 import { createKernelAsks } from "./kernel_asks.ts";
 import { createKernelOrders } from "./kernel_orders.ts";
 import { bitsOf, compileKernelPolicy, type KernelProgram, programOf } from "./kernel_policy.ts";
@@ -46,6 +47,8 @@ export interface KernelParts {
   readonly context: Pick<Context, "withGone" | "expectUnit">;
   /** Addresses and networks of the site's pools. */
   readonly pools: () => readonly string[];
+  /** What operators refuse for a time. */
+  readonly blocked: () => readonly BlockedNetwork[];
   readonly lastView: () => HostView | undefined;
   readonly sweepSoon: () => Promise<void>;
   readonly listenSoon: () => Promise<void>;
@@ -251,6 +254,7 @@ export function createKernel(parts: KernelParts): Kernel {
         cgroupOfUnit: (unit) => cgroupOf(unit, parts.lastView(), cgroups),
         pools: parts.pools(),
         watches: watches.list(orders.config().DECOYS),
+        blocked: parts.blocked(),
         daemonPid: process.pid,
         mayHold: orders.config().SENSOR.hold,
         guardOn: orders.config().GUARD_ON,

@@ -14,7 +14,7 @@ import {
   sparedFrame,
   watchFrame,
 } from "./kernel_frames.ts";
-import { KERNEL_RULES, PROGRAM } from "./kernel_numbers.ts";
+import { KERNEL_RULES, PROGRAM, RULE_BLOCK } from "./kernel_numbers.ts";
 import { type KernelPolicy, type KernelProgram, programOf } from "./kernel_policy.ts";
 
 const MINER = KERNEL_RULES.find(({ name }) => name === "miner_confirmed")?.number ?? 0;
@@ -52,6 +52,7 @@ export function createKernelOrders(send: (frame: Uint8Array) => boolean): Kernel
           policy.poolNetworks.map((network) => ({ network })),
         ),
       ),
+      ...section("blocked", policy.blockedNetworks, () => networksFrame(RULE_BLOCK, policy.blockedNetworks)),
     ];
     // No verdict hangs on it: files are no new generation.
     for (const frame of section("watches", policy.watches, () => watchFrame(policy.watches)))

@@ -32,6 +32,7 @@ function compiled(policy: Partial<Policy> = {}, installed: readonly KernelProgra
     uidOf: (user) => (user === "deploy" ? 1_001 : undefined),
     cgroupOfUnit: (unit) => (unit === "db.service" ? 900n : undefined),
     pools: ["198.51.100.7"],
+    blocked: [{ network: "203.0.113.0/24", untilNs: 5n }],
     daemonPid: 700,
     mayHold: true,
     guardOn: false,
@@ -179,7 +180,7 @@ describe("what is sent", () => {
     expect(orders.apply(compiled())).toBe(true);
     const programs = types(frames).filter((type) => type === 130).length;
     expect(programs).toBeGreaterThan(0);
-    expect(types(frames).slice(-4)).toEqual([131, 132, 134, 129]);
+    expect(types(frames).slice(-5)).toEqual([131, 132, 134, 134, 129]);
     frames.length = 0;
     expect(orders.apply(compiled())).toBe(false);
     expect(frames).toEqual([]);

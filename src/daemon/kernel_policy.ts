@@ -12,6 +12,7 @@ import type { ResponseKind } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { Policy } from "../decision/policy.ts";
 import type { ElfFingerprint } from "../host/executables.ts";
+import type { BlockedNetwork } from "./blocks.ts";
 import {
   KERNEL_RULES,
   type KernelRuleName,
@@ -80,6 +81,7 @@ export interface KernelPolicy {
   readonly poolNetworks: readonly string[];
   /** Who opens or writes these is told. */
   readonly watches: readonly KernelWatch[];
+  readonly blockedNetworks: readonly BlockedNetwork[];
 }
 
 export interface KernelPolicyInput {
@@ -96,6 +98,8 @@ export interface KernelPolicyInput {
   /** Of MINING_POOLS, as they are now. */
   readonly pools: readonly string[];
   readonly watches: readonly KernelWatch[];
+  /** By order of an operator. */
+  readonly blocked: readonly BlockedNetwork[];
   readonly daemonPid: number;
   readonly guardOn: boolean;
   readonly deepSyscalls: boolean;
@@ -111,7 +115,8 @@ export function compileKernelPolicy(input: KernelPolicyInput): KernelPolicy {
   const rules: number[] = Array.from({ length: RULE_NUMBERS }, () => MODE.off);
   for (const { name, number } of KERNEL_RULES) rules[number] = modeOf(name, input);
   const killsSome = rules.includes(MODE.enforce);
-  rules[RULE_BLOCK] = isEnforcing(input) ? MODE.enforce : MODE.watch;
+  // An operator's order, not a judgement: it holds in every mode.
+  rules[RULE_BLOCK] = MODE.enforce;
   const minerActs = rules[KERNEL_RULES.find(({ name }) => name === "miner_confirmed")?.number ?? 0] !== MODE.off;
   return {
     settings: {
@@ -126,6 +131,7 @@ export function compileKernelPolicy(input: KernelPolicyInput): KernelPolicy {
     programs: programsOf(input),
     exempt: exemptOf(input),
     spared: sparedOf(policy, input),
+    blockedNetworks: input.blocked,
     poolNetworks: minerActs ? [...new Set(input.pools)].slice(0, LIST_MAX) : [],
     watches: input.watches,
   };

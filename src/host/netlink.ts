@@ -1,4 +1,4 @@
-// Netlink framing and the sock_diag socket: one request, the dump's messages or the acknowledgement.
+// Netlink framing and sockets: one request, the dump's messages or the acknowledgement; or a batch, whole or not at all.
 // Trusts lengths only after checking them; a malformed message is counted and ends its datagram, never throws.
 // Costs a few system calls a dump. Reading another network namespace moves this thread there and back, synchronously.
 import { fail, ok, type Result } from "../core/result.ts";
@@ -21,6 +21,7 @@ import { statFollowing } from "./procfs.ts";
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const NETLINK_SOCK_DIAG = 4;
+const NETLINK_NETFILTER = 12;
 const CLONE_NEWNET = 0x40000000;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -30,6 +31,7 @@ const HEADER_BYTES = 16;
 const RECEIVE_BYTES = 64 * 1024; // the kernel fills at most 32 KiB a datagram of a dump
 const DATAGRAMS_MAX = 100_000;
 const ANSWER_TIMEOUT_SECONDS = 2;
+const SEND_BUFFER_BYTES = 1024 * 1024;
 
 export const NLM_F = { request: 1, ack: 4, dump: 0x300 } as const;
 
@@ -108,9 +110,24 @@ export interface DiagSocket {
   close(): void;
 }
 
+export interface FilterSocket extends Pick<DiagSocket, "dump" | "close"> {
+  /** Sends a batch in one piece and waits until its last message is acknowledged: all of it holds, or nothing. */
+  transact(messages: readonly Uint8Array[]): Result<void>;
+}
+
 /** A sock_diag socket in the network namespace this thread is in. */
 export function openDiagSocket(): Result<DiagSocket> {
-  const descriptor = openSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG);
+  return openNetlinkSocket(NETLINK_SOCK_DIAG, "socket tables (sock_diag)");
+}
+
+/** A socket to nf_tables in the network namespace this thread is in. */
+export function openFilterSocket(): Result<FilterSocket> {
+  return openNetlinkSocket(NETLINK_NETFILTER, "packet filter (nf_tables)");
+}
+
+function openNetlinkSocket(protocol: number, subject: string): Result<DiagSocket & FilterSocket> {
+  const netlinkFault = (what: string, errno: number) => faultOf(subject, what, errno);
+  const descriptor = openSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
   if (descriptor < 0) return netlinkFault("opened", descriptor);
   const timeout = new Uint8Array(16);
   new DataView(timeout.buffer).setBigInt64(0, BigInt(ANSWER_TIMEOUT_SECONDS), true);
@@ -123,7 +140,7 @@ export function openDiagSocket(): Result<DiagSocket> {
     return netlinkFault("bound", bound);
   }
   let sequence = 0;
-  return ok({ dump, order, close: () => closeDescriptor(descriptor) });
+  return ok({ dump, order, transact, close: () => closeDescriptor(descriptor) });
 
   function dump(type: number, body: Uint8Array, visit: (message: Message) => void): Result<DumpReport> {
     const sent = sendBytes(descriptor, buildMessage(type, NLM_F.request | NLM_F.dump, ++sequence, body), 0);
@@ -164,6 +181,25 @@ export function openDiagSocket(): Result<DiagSocket> {
     return fail("timeout", "the kernel did not acknowledge the request about a socket");
   }
 
+  function transact(messages: readonly Uint8Array[]): Result<void> {
+    const buffer = new Uint8Array(4);
+    new DataView(buffer.buffer).setUint32(0, SEND_BUFFER_BYTES, true);
+    setSocketOption(descriptor, 1, 32, buffer); // SOL_SOCKET, SO_SNDBUFFORCE
+    const sent = sendBytes(descriptor, Buffer.concat(messages), 0);
+    if (sent < 0) return netlinkFault("changed", sent);
+    for (let datagram = 0; datagram < messages.length + 16; datagram++) {
+      const bytes = receive();
+      if (typeof bytes === "number") return netlinkFault("changed", bytes);
+      for (const message of parseMessages(bytes).messages) {
+        if (message.type !== NLMSG_ERROR) continue;
+        const error = errorOf(message);
+        // Only the last message asks for an answer; before it comes whatever went wrong.
+        return error === 0 ? ok(undefined) : netlinkFault("changed", error);
+      }
+    }
+    return fail("timeout", `the kernel's ${subject} did not acknowledge a change`);
+  }
+
   function receive(): Uint8Array | number {
     for (;;) {
       const length = receiveInto(descriptor, receiveBuffer, MSG_TRUNC);
@@ -182,8 +218,8 @@ function errorOf(message: Message): number {
   return new DataView(message.body.buffer, message.body.byteOffset).getInt32(0, true);
 }
 
-export function netlinkFault(what: string, errno: number): ReturnType<typeof fail> {
-  const message = `the kernel's socket tables (sock_diag) could not be ${what}: ${errnoText(errno)}`;
+function faultOf(subject: string, what: string, errno: number): ReturnType<typeof fail> {
+  const message = `the kernel's ${subject} could not be ${what}: ${errnoText(errno)}`;
   switch (-errno) {
     case ERRNO.EPERM:
     case ERRNO.EACCES:

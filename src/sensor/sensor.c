@@ -174,12 +174,8 @@ int main(int count, char **words) {
     return 69;
   }
   if (probing) {
-    static char text[WIRE_RECORD_MAX];
-    loaded_text(&programs, text, sizeof text);
-    fputs(text, stdout);
-    files_open();
-    files_text(text, sizeof text);
-    fputs(text, stdout);
+    for (int i = 0; i < programs.hook_count; i++)
+      printf("%s\t%s\t%u\n", programs.hooks[i].name, programs.hooks[i].answer, loaded_checked(&programs.hooks[i]));
     return 0;
   }
   output_open(STDOUT_FILENO);

@@ -34,6 +34,9 @@ export const SHAPES: Readonly<Record<string, string>> = {
   untrust: "`UntrustReport`",
   pause: "`{pausedUntil, pausedUntilMs}`; the first in ISO 8601",
   resume: "`ResumeReport`",
+  block: "`BlockReport`",
+  unblock: "`UnblockReport`",
+  blocks: "`BlocksReport`",
   reload: "`ReloadReport`",
   selftest: "`{passed, marker, checks: SelftestCheck[]}`",
   version: "`{version, commit, schema, bun}`; `schema` is the number of the database's shape",
@@ -50,6 +53,7 @@ export const SHAPES: Readonly<Record<string, string>> = {
 };
 
 const TYPE_FILES = [
+  "core/blocks.ts",
   "core/control.ts",
   "core/control_views.ts",
   "core/exception.ts",

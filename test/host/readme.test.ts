@@ -38,7 +38,7 @@ afterAll(async () => {
 
 test("the page has its blocks, and none is left unmarked", () => {
   expect(BLOCKS.map((block) => block.name)).toEqual(
-    "install look alerts settle views trust pause mode config rules differences uninstall".split(" "),
+    "install look alerts settle views trust pause block mode config rules differences uninstall".split(" "),
   );
   expect([...PAGE.matchAll(/^```sh$/gm)].length).toBe(BLOCKS.length);
   expect(basename(ARCHIVE)).toBe(/tar xzf (\S+)/.exec(PAGE)?.[1] ?? "");

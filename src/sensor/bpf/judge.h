@@ -96,7 +96,8 @@ __attribute__((noinline)) int judge(__u32 who, __u32 how, __u64 socket, __u32 ho
   describe_socket(who, socket);
   describe_task(who, (__u64)bpf_get_current_task(), pid);
   struct connection *c = bpf_map_lookup_elem(&connections, &socket);
-  if (certain && pardoned(who, rule, pid, holder)) certain = 0;
+  /* A block is an order, and nobody dies of it: whoever tries is refused. */
+  if (certain && rule != RULE_BLOCK && pardoned(who, rule, pid, holder)) certain = 0;
   struct spoken *out = bpf_ringbuf_reserve(&urgent, sizeof *out, 0);
   bool stop = certain && mode == RULE_ENFORCE;
   if (stop && c) {

@@ -1,0 +1,55 @@
+/** `block`, `unblock`, `blocks`: each order is audited and told, and nobody cuts off the session that gives it. */
+import type { Caller, Handlers } from "../core/control.ts";
+import type { Session } from "../core/session.ts";
+import type { Reachable } from "../decision/block.ts";
+import type { Blocks } from "./blocks.ts";
+import { sessionOf } from "./rehearse.ts";
+
+export interface BlockHandlerParts {
+  readonly blocks: Blocks;
+  readonly eyes: { sessions(): readonly Session[] };
+  /** Remote ends of the connections that these processes hold. */
+  readonly remotesOf: (pids: ReadonlySet<number>) => readonly string[];
+  readonly say: (message: string) => void;
+}
+
+export function blockHandlers(
+  { blocks, eyes, remotesOf, say }: BlockHandlerParts,
+  audit: (caller: Caller, action: string, detail: string) => void,
+): Pick<Handlers, "block" | "unblock" | "blocks"> {
+  return {
+    block: async (params, caller) => {
+      const done = await blocks.block(params, { name: caller.user, session: sessionAddresses(caller) });
+      if (!done.ok) return done;
+      const { block, replaced, cut } = done.value;
+      audit(caller, "block", `${block.target} for ${params.minutes} minutes: ${block.reason}`);
+      say(
+        `${caller.user} blocked ${block.target} for ${params.minutes} minutes (${block.reason})${replaced ? ", instead of a block before" : ""}; ${cut} connections were cut; end it with: sudo algo-monitor unblock ${block.target}`,
+      );
+      return done;
+    },
+    unblock: async (params, caller) => {
+      const done = blocks.unblock(params);
+      if (!done.ok) return done;
+      for (const { target } of done.value.ended) {
+        audit(caller, "unblock", target);
+        say(`${caller.user} ended the block of ${target}: it is reachable again`);
+      }
+      return done;
+    },
+    blocks: async () => ({ ok: true, value: blocks.list() }),
+  };
+
+  /** By logind, and by what the processes above the caller hold themselves: a host without logind has sshd all the same. */
+  function sessionAddresses(caller: Caller): readonly Reachable[] {
+    const above = new Set(sessionOf(caller.pid).map(({ pid }) => pid));
+    const own = eyes.sessions().filter(({ leaderPid, source }) => source !== "" && above.has(leaderPid));
+    return [
+      ...own.map(({ source, user, terminal }) => ({
+        network: source,
+        what: `your own session (${user}${terminal === "" ? "" : ` on ${terminal}`})`,
+      })),
+      ...remotesOf(above).map((network) => ({ network, what: "the other end of your own session" })),
+    ];
+  }
+}
