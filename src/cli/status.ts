@@ -1,7 +1,7 @@
 /** `status`: how the guard is, from the running daemon; what is on record, from the store, when none runs. */
 
 import { Command } from "commander";
-import type { BlindWindow, KernelReport, ScannerStatus, StatusReport } from "../core/control.ts";
+import type { BlindWindow, KernelReport, ScannerStatus, SensorReport, StatusReport } from "../core/control.ts";
 import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import type { Counts } from "../store/reader.ts";
@@ -141,6 +141,7 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
       ? []
       : ([["sensor", `does not watch: ${printable(report.sensor.reason ?? "it starts")}`]] as const)),
     ...(report.kernel?.watches === true ? kernelRows(report.kernel, report.nowMs) : []),
+    ...(report.sensor?.beat === undefined ? [] : ([["opens", opensText(report.sensor.beat)]] as const)),
     ...(report.files === undefined ? [] : ([["files", filesLine(cli, report.files)]] as const)),
     ...(report.sessions === undefined
       ? []
@@ -166,6 +167,11 @@ function kernelRows(kernel: KernelReport, nowMs: number): readonly (readonly [st
     ]);
   if (blind !== undefined) rows.push(["blind", blindText(blind, nowMs)]);
   return rows;
+}
+
+function opensText({ filesWatched, filesRefused }: NonNullable<SensorReport["beat"]>): string {
+  const refused = filesRefused === 0 ? "" : `, ${filesRefused} refused by their file system`;
+  return `${plural(filesWatched, "file")} watched for who opens them${refused}`;
 }
 
 function blindText({ fromMs, toMs, lost, reconciledAtMs }: BlindWindow, nowMs: number): string {

@@ -115,7 +115,7 @@ export function createSensor(parts: SensorParts): Sensor {
         const hello = helloOf(record);
         running.hello = hello;
         running.lastBeatMs = clock.monotonicMs();
-        canary.began(running.lastBeatMs);
+        canary.began(running.lastBeatMs, canOpen(hello));
         parts.onBegan(hello);
         return;
       }
@@ -193,19 +193,26 @@ function stateOf(running: Running | undefined): SensorStatus["state"] {
   return running.hello === undefined ? "starting" : "kernel";
 }
 
-/** Each minute the sensor must see its own exec, connection and exit. */
+/** Where the kernel has fanotify for us, the sensor must see its own file as well. */
+function canOpen({ hooks }: Hello): boolean {
+  return hooks.some(({ name, answer }) => name === FILE_HOOK && answer === "ok");
+}
+
+/** Each minute the sensor must see its own exec, connection, exit and, where it can, file. */
 function createCanary() {
   let dueMs = Number.POSITIVE_INFINITY;
   let sentMs: number | undefined;
   let nonce = 0n;
   let pid = 0;
   let seenParts = 0;
+  let allParts = KERNEL_PARTS;
   let seen = 0;
   let missed = 0;
   let inARow = 0;
   let lastAtMs: number | undefined;
   return {
-    began(nowMs: number): void {
+    began(nowMs: number, withFiles: boolean): void {
+      allParts = withFiles ? KERNEL_PARTS | FILE_PART : KERNEL_PARTS;
       dueMs = nowMs + 1_000;
       sentMs = undefined;
       inARow = 0;
@@ -225,7 +232,7 @@ function createCanary() {
       if (found === undefined) return false;
       if (found.pid !== 0) pid = found.pid;
       seenParts |= found.part;
-      if (seenParts === ALL_PARTS && sentMs !== undefined) {
+      if (seenParts === allParts && sentMs !== undefined) {
         sentMs = undefined;
         seen++;
         inARow = 0;
@@ -246,4 +253,6 @@ function createCanary() {
 }
 
 /** Said by the sensor, executed, connected, ended. */
-const ALL_PARTS = 15;
+const KERNEL_PARTS = 15;
+const FILE_PART = 16;
+const FILE_HOOK = "watched_files";

@@ -11,6 +11,7 @@ import {
   programsFrames,
   settingsFrame,
   sparedFrame,
+  watchFrame,
 } from "../../src/daemon/kernel_frames.ts";
 import { ROOT } from "./built.ts";
 
@@ -65,10 +66,16 @@ const FRAMES: readonly Uint8Array[] = [
   networksFrame(4, [{ network: "203.0.113.7", untilNs: 5n }]),
   networksFrame(4, []),
   answerFrame(77n, "connection", "wait", 100),
+  watchFrame([
+    { path: "/srv/decoy", watch: "decoy" },
+    { path: `/${"x".repeat(4_000)}`, watch: "credentials" },
+    { path: "/proc/1/root/proc", watch: "process-memory" },
+  ]),
+  watchFrame([{ path: "/srv/decoy", watch: "decoy" }]),
 ];
 
 beforeAll(() => {
-  const sources = ["policy.c", "output.c"].map((file) => join(ROOT, "src/sensor", file));
+  const sources = ["policy.c", "output.c", "files.c", "watches.c"].map((file) => join(ROOT, "src/sensor", file));
   const built = Bun.spawnSync([
     "gcc",
     "-g",
