@@ -176,5 +176,8 @@ describe("eyes on files", () => {
     expect(hooks.filter(({ name }) => eyes.includes(name)).map(({ answer }) => answer)).toEqual(["ok", "ok", "ok"]);
     expect([beat?.lost, beat?.filesRefused, canary.missed]).toEqual([[0, 0, 0, 0], 0, 0]);
     expect(await host.must("algo-monitor status")).toMatch(/\d+ files watched/);
+    const doctor = (await host.must("algo-monitor doctor")).split("\n").find((line) => /kernel sensor/.test(line));
+    expect(doctor).toMatch(/^ok/);
+    expect(doctor).not.toMatch(/watched_files|process_memory|replaced_files/);
   });
 });
