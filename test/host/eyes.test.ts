@@ -126,7 +126,9 @@ describe("eyes on files", () => {
   test("who opens it and then becomes a program that may", async () => {
     const isIt = ({ executable }: FindingRow): boolean => executable?.startsWith("/usr/bin/perl") === true;
     const script = `perl -e 'open(my $file, "<", "/etc/shadow"); select(undef, undef, undef, 0.1); exec "sudo", "true"'`;
-    expect(await actorOf("becomes", script, isIt)).toMatchObject({ path: "/etc/shadow" });
+    const row = await actorOf("becomes", script, isIt);
+    expect(row).toMatchObject({ path: "/etc/shadow" });
+    expect(JSON.parse(row.fields)).toMatchObject({ "process.command_line": expect.stringContaining("/etc/shadow") });
   });
 
   test("after the file was replaced by rename, and by hand with an installed program", async () => {
@@ -174,5 +176,8 @@ describe("eyes on files", () => {
     expect(hooks.filter(({ name }) => eyes.includes(name)).map(({ answer }) => answer)).toEqual(["ok", "ok", "ok"]);
     expect([beat?.lost, beat?.filesRefused, canary.missed]).toEqual([[0, 0, 0, 0], 0, 0]);
     expect(await host.must("algo-monitor status")).toMatch(/\d+ files watched/);
+    const doctor = (await host.must("algo-monitor doctor")).split("\n").find((line) => /kernel sensor/.test(line));
+    expect(doctor).toMatch(/^ok/);
+    expect(doctor).not.toMatch(/watched_files|process_memory|replaced_files/);
   });
 });
