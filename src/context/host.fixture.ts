@@ -39,6 +39,8 @@ export interface HostFixtureOptions {
   readonly identities?: ReadonlyMap<string, FileIdentity>;
   /** By pid. */
   readonly hints?: ReadonlyMap<number, readonly string[]>;
+  /** Address to the name it was looked up by. */
+  readonly names?: ReadonlyMap<string, string>;
 }
 
 interface Draft {
@@ -85,6 +87,7 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
     isTrustedByName: (process) => options.trusted?.includes(process.ref.pid) ?? false,
     identity: (executable) => options.identities?.get(executable.path),
     hints: (process) => options.hints?.get(process.ref.pid) ?? [],
+    nameOf: (address) => options.names?.get(address),
   });
   return { view, sockets: parsed.sockets, descriptors, process: processOf };
 

@@ -222,7 +222,7 @@ export const FIELDS: readonly FieldDefinition[] = [
   // What the kernel sensor reports of single acts.
   { name: "process.env_vars", type: "strings" },
   { name: "dns.question.name", type: "string", sigma: ["QueryName"] },
-  { name: "dns.question.type", type: "integer" },
+  { name: "dns.question.type", type: "string", sigma: ["record_type"] },
   { name: "signal.number", type: "integer" },
   { name: "signal.target_pid", type: "integer" },
   // credentials, decoy, process-memory.

@@ -52,6 +52,7 @@ export function hostContext(parts: {
   readonly onNameRefused?: (refusal: NameRefusal) => void;
   readonly identity?: ContextOptions["identity"];
   readonly hints?: ContextOptions["hints"];
+  readonly nameOf?: ContextOptions["nameOf"];
 }): Context {
   return createContext({
     ourMountNamespace: readNamespaces("self").mount,
@@ -63,6 +64,7 @@ export function hostContext(parts: {
     ...(parts.onNameRefused === undefined ? {} : { onNameRefused: parts.onNameRefused }),
     ...(parts.identity === undefined ? {} : { identity: parts.identity }),
     ...(parts.hints === undefined ? {} : { hints: parts.hints }),
+    ...(parts.nameOf === undefined ? {} : { nameOf: parts.nameOf }),
   });
 }
 

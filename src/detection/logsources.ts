@@ -168,6 +168,8 @@ export const FED: readonly FedLogSource[] = [
       "indicator.line",
       "file.path",
       "file.hash.sha256",
+      "dns.question.name",
+      "dns.question.type",
     ],
   ),
   fed(
