@@ -32,6 +32,12 @@ export async function kernelSensor(cli: Cli): Promise<Finding> {
 
 /** Exported for tests. */
 export function ofReport(report: SensorReport): Finding {
+  if (report.state === "connector")
+    return {
+      state: "degraded",
+      detail: `hears of starts and ends by the process connector, because BPF is refused: ${printable(report.reason ?? "")}`,
+      remedy: `${remedyFor(report.reason ?? "")}; until then the scan looks at once where a program starts that could serve a remote shell, and nothing is stopped before it acts`,
+    };
   if (report.state !== "kernel")
     return {
       state: "degraded",

@@ -1,7 +1,7 @@
 /** `status`: how the guard is, from the running daemon; what is on record, from the store, when none runs. */
 
 import { Command } from "commander";
-import type { BlindWindow, KernelReport, ScannerStatus, StatusReport } from "../core/control.ts";
+import type { BlindWindow, KernelReport, ScannerStatus, SensorReport, StatusReport } from "../core/control.ts";
 import { printable } from "../core/printable.ts";
 import { ok } from "../core/result.ts";
 import type { Counts } from "../store/reader.ts";
@@ -139,7 +139,7 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
     ],
     ...(report.sensor === undefined || report.sensor.state === "kernel"
       ? []
-      : ([["sensor", `does not watch: ${printable(report.sensor.reason ?? "it starts")}`]] as const)),
+      : ([["sensor", sensorText(report.sensor)]] as const)),
     ...(report.kernel?.watches === true ? kernelRows(report.kernel, report.nowMs) : []),
     ...(report.files === undefined ? [] : ([["files", filesLine(cli, report.files)]] as const)),
     ...(report.sessions === undefined
@@ -147,6 +147,12 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
       : ([["sessions", `${plural(report.sessions, "login")} now: sudo algo-monitor sessions`]] as const)),
     ["store", `${printable(store.path)}, ${bytes(store.sizeBytes)}${waiting}${outage}`],
   ];
+}
+
+function sensorText({ state, reason = "it starts" }: SensorReport): string {
+  return state === "connector"
+    ? `hears of starts and ends alone (process connector) and stops nothing; BPF: ${printable(reason)}`
+    : `does not watch: ${printable(reason)}`;
 }
 
 function kernelRows(kernel: KernelReport, nowMs: number): readonly (readonly [string, string])[] {

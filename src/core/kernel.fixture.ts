@@ -48,6 +48,7 @@ export function execFixture(overrides: Partial<KernelExec> = {}): KernelExec {
     directory: "/srv",
     argv: ["bash", "-i"],
     argvTruncated: false,
+    incomplete: false,
     environment: [],
     ...overrides,
   };

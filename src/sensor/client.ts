@@ -6,7 +6,7 @@
 import type { Clock } from "../core/clock.ts";
 import { messageOf, type Result } from "../core/result.ts";
 import { createFramer } from "./framing.ts";
-import { type Beat, beatOf, canarySeen, type Hello, helloOf, RECORD } from "./own_records.ts";
+import { type Beat, beatOf, canarySeen, type Hello, helloOf, RECORD, type SensorStep } from "./own_records.ts";
 import { type SensorProcess, startedSensor } from "./process.ts";
 
 /** It speaks every second. */
@@ -34,8 +34,8 @@ export interface SensorParts {
 }
 
 export interface SensorStatus {
-  readonly state: "kernel" | "starting" | "off";
-  /** Why not. */
+  readonly state: SensorStep | "starting" | "off";
+  /** Why not by BPF. */
   readonly reason?: string;
   readonly pid?: number;
   readonly hooks: Hello["hooks"];
@@ -115,7 +115,7 @@ export function createSensor(parts: SensorParts): Sensor {
         const hello = helloOf(record);
         running.hello = hello;
         running.lastBeatMs = clock.monotonicMs();
-        canary.began(running.lastBeatMs);
+        canary.began(running.lastBeatMs, hello.step);
         parts.onBegan(hello);
         return;
       }
@@ -176,9 +176,10 @@ export function createSensor(parts: SensorParts): Sensor {
 
   function status(): SensorStatus {
     const state = stateOf(running);
+    const why = running?.hello?.hooks.find(({ name }) => name === "bpf")?.answer ?? reason;
     return {
       state,
-      ...(state === "kernel" ? {} : { reason }),
+      ...(state === "kernel" ? {} : { reason: why }),
       ...(running === undefined ? {} : { pid: running.process.pid }),
       hooks: running?.hello?.hooks ?? [],
       ...(beat === undefined ? {} : { beat }),
@@ -190,22 +191,24 @@ export function createSensor(parts: SensorParts): Sensor {
 
 function stateOf(running: Running | undefined): SensorStatus["state"] {
   if (running === undefined) return "off";
-  return running.hello === undefined ? "starting" : "kernel";
+  return running.hello?.step ?? "starting";
 }
 
-/** Each minute the sensor must see its own exec, connection and exit. */
+/** Each minute the sensor must see its own exec, connection (which the connector never tells) and exit. */
 function createCanary() {
   let dueMs = Number.POSITIVE_INFINITY;
   let sentMs: number | undefined;
   let nonce = 0n;
   let pid = 0;
   let seenParts = 0;
+  let wantedParts = ALL_PARTS;
   let seen = 0;
   let missed = 0;
   let inARow = 0;
   let lastAtMs: number | undefined;
   return {
-    began(nowMs: number): void {
+    began(nowMs: number, step: SensorStep): void {
+      wantedParts = step === "kernel" ? ALL_PARTS : ALL_PARTS & ~CONNECTED;
       dueMs = nowMs + 1_000;
       sentMs = undefined;
       inARow = 0;
@@ -225,7 +228,7 @@ function createCanary() {
       if (found === undefined) return false;
       if (found.pid !== 0) pid = found.pid;
       seenParts |= found.part;
-      if (seenParts === ALL_PARTS && sentMs !== undefined) {
+      if (seenParts === wantedParts && sentMs !== undefined) {
         sentMs = undefined;
         seen++;
         inARow = 0;
@@ -247,3 +250,4 @@ function createCanary() {
 
 /** Said by the sensor, executed, connected, ended. */
 const ALL_PARTS = 15;
+const CONNECTED = 4;
