@@ -42,7 +42,8 @@ static const char *listen_to(bool on) {
       .message = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof order.operation},
       .operation = on ? PROC_CN_MCAST_LISTEN : PROC_CN_MCAST_IGNORE,
   };
-  return send(source, &order, sizeof order, 0) == sizeof order ? "" : strerror(errno);
+  if (send(source, &order, sizeof order, 0) == sizeof order) return "";
+  return errno == ECONNREFUSED ? "it answers in the initial network namespace only" : strerror(errno);
 }
 
 /* The next event of the kernel's; NULL where none waits. */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "connector.h"
+#include "environment.h"
 #include "loader.h"
 #include "output.h"
 #include "policy.h"
@@ -47,7 +48,9 @@ static int on_urgent(void *context, void *data, size_t size) {
 
 static int on_fact(void *context, void *data, size_t size) {
   (void)context;
-  return output_fact(data, size);
+  (void)size;
+  const struct wire_header *record = environment_joined(data);
+  return record ? output_fact(record, record->size) : 0;
 }
 
 static void say_hello(void) {

@@ -40,6 +40,7 @@ enum wire_type {
   WIRE_ASK = 19,     /* something is held, or only noticed, until the daemon has looked */
   WIRE_EXPIRED = 20, /* a hold ran out before the daemon answered; it was let go */
   WIRE_CANARY = 21,  /* the sensor made its own exec, connect and file event; nonce as ordered */
+  WIRE_ENVIRONMENT = 22, /* of the EXEC that follows; the sensor puts it there */
   WIRE_TYPES
 };
 
@@ -163,6 +164,14 @@ struct wire_exec {
 };
 enum exec_flags { EXEC_ARGUMENTS_CUT = 1, EXEC_DIRECTORY_CUT = 2, EXEC_ENVIRONMENT_CUT = 4, EXEC_CANARY = 8,
   EXEC_INCOMPLETE = 16 /* read from /proc after the fact: no connection, no class, maybe the next program already */ };
+
+/* Zero-terminated words follow: what may be a variable that loads code, and nothing else. */
+struct wire_environment {
+  struct wire_header header;
+  __u32 pid;
+  __u32 flags; /* EXEC_ENVIRONMENT_CUT */
+  __u64 start_ns;
+};
 
 struct wire_fork {
   struct wire_header header;
