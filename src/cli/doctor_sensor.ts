@@ -15,6 +15,7 @@ const LOSSES: Readonly<Record<string, string>> = {
   on_connect6: "blocked IPv6 addresses are not refused, UDP over IPv6 is not seen",
   on_send4: "UDP without a connection is not seen",
   on_send6: "UDP over IPv6 without a connection is not seen",
+  on_exec_environment: "libraries that a program's environment loads into it (LD_PRELOAD) are not seen",
   on_signal: "who signals the daemon is not seen",
   on_module: "loaded kernel modules are not seen",
   on_uring: "programs that set io_uring up are not seen (their connections are)",

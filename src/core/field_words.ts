@@ -52,6 +52,7 @@ const PROCESS: Readonly<Record<string, Words>> = {
   "process.args": "an argument",
   "process.working_directory": "the working directory",
   "process.env_vars": "a variable that loads code",
+  "process.foreign_libraries": "a library loaded into it that is not root's own in a system directory",
   "process.start": "the start time",
   "process.user.id": "the user number",
   "process.real_user.id": "the real user number",

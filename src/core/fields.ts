@@ -221,6 +221,8 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "indicator.line", type: "integer" },
   // What the kernel sensor reports of single acts.
   { name: "process.env_vars", type: "strings" },
+  // Loaded by LD_PRELOAD or LD_AUDIT, and not root's own in a system directory.
+  { name: "process.foreign_libraries", type: "strings" },
   { name: "dns.question.name", type: "string", sigma: ["QueryName"] },
   { name: "dns.question.type", type: "integer" },
   { name: "signal.number", type: "integer" },

@@ -5,7 +5,7 @@
 #ifndef ALGO_BPF_ENVIRONMENT_H
 #define ALGO_BPF_ENVIRONMENT_H
 
-#define VARIABLES_MAX 96
+#define VARIABLES_MAX 256
 #define PIECE_MAX 512
 
 /* The first eight bytes of the names in sensor/environment.c; which it really is, is looked at there. */
@@ -33,8 +33,6 @@ int on_exec_environment(struct bpf_raw_tracepoint_args *ctx) {
   struct settings *set = the_settings();
   struct scratch *s = scratch_of(SCRATCH_ENVIRONMENT);
   if (!set || !s) return 0;
-  __u32 pid = pid_of(task, set);
-  if (!pid) return 0;
   struct mm_struct *mm = BPF_CORE_READ(task, mm);
   unsigned long from = BPF_CORE_READ(mm, env_start), end = BPF_CORE_READ(mm, env_end);
   struct wire_environment *record = (struct wire_environment *)s->record;
@@ -52,6 +50,8 @@ int on_exec_environment(struct bpf_raw_tracepoint_args *ctx) {
   }
   __u32 size = s->words.position & 0x1fff;
   if (size == sizeof *record && from >= end) return 0;
+  __u32 pid = pid_of(task, set); /* asked last: it costs more than the few variables of most */
+  if (!pid) return 0;
   record->pid = pid;
   record->start_ns = start_of(task);
   record->flags = from < end ? EXEC_ENVIRONMENT_CUT : 0;
