@@ -274,6 +274,12 @@ const KERNEL: Readonly<Record<string, Words>> = {
   "kernel.action": "what the kernel did",
   "kernel.generation": "the number of the policy in force",
   "kernel.times": "how often in one look",
+  "packet.kind": "how its packet socket sees packets (raw: with the link's own header)",
+  "packet.protocol": "the protocol that its packet socket hears",
+  "packet.hears_all": {
+    yes: "its packet socket hears everything that goes over an interface",
+    no: "its packet socket hears one protocol only",
+  },
   "dns.question.name": "the name that was asked for",
   "dns.question.type": "the type of the question",
   "signal.number": "the number of the signal",

@@ -79,6 +79,12 @@ export const FED: readonly FedLogSource[] = [
   fed("sensitive_access", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "file.path", "access.kind"]),
   fed("kernel_module", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "module.name"]),
   fed("io_uring", OWN_SERVICE, ["sources/kernel_events"], PROCESS),
+  fed(
+    "packet_socket",
+    OWN_SERVICE,
+    ["detection/detectors/packet_socket"],
+    [...PROCESS, ...FIELDS.map((field) => field.name).filter((name) => name.startsWith("packet."))],
+  ),
   fed("credential_change", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, ...CHANGE]),
   fed(
     "blind_window",
