@@ -21,6 +21,9 @@ const LOSSES: Readonly<Record<string, string>> = {
   on_uring: "programs that set io_uring up are not seen (their connections are)",
   on_reset: "scans of closed ports are not seen",
   on_release: "some tables of UDP sockets are kept longer than needed",
+  watched_files: "who opens password hashes, private keys and decoys is not seen",
+  process_memory: "who writes into the memory of another process is not seen",
+  replaced_files: "a watched file that is replaced is watched again up to ten seconds later",
 };
 const BTF = "/sys/kernel/btf/vmlinux";
 const KERNEL_MIN = [5, 8] as const;

@@ -141,6 +141,7 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
       ? []
       : ([["sensor", sensorText(report.sensor)]] as const)),
     ...(report.kernel?.watches === true ? kernelRows(report.kernel, report.nowMs) : []),
+    ...(report.sensor?.beat === undefined ? [] : ([["opens", opensText(report.sensor.beat)]] as const)),
     ...(report.files === undefined ? [] : ([["files", filesLine(cli, report.files)]] as const)),
     ...(report.sessions === undefined
       ? []
@@ -172,6 +173,11 @@ function kernelRows(kernel: KernelReport, nowMs: number): readonly (readonly [st
     ]);
   if (blind !== undefined) rows.push(["blind", blindText(blind, nowMs)]);
   return rows;
+}
+
+function opensText({ filesWatched, filesRefused }: NonNullable<SensorReport["beat"]>): string {
+  const refused = filesRefused === 0 ? "" : `, ${filesRefused} refused by their file system`;
+  return `${plural(filesWatched, "file")} watched for who opens them${refused}`;
 }
 
 function blindText({ fromMs, toMs, lost, reconciledAtMs }: BlindWindow, nowMs: number): string {

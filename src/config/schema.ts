@@ -57,6 +57,7 @@ function key<S extends z.ZodType>(schema: S, facts: KeyFacts<z.util.NoUndefined<
 // Compiling is what a load costs: ten thousand awkward patterns held a reload for 1.7 s, a thousand for 0.2 s.
 const PATTERNS_MAX = 1000;
 const EXCEPTIONS_MAX = 2000;
+const DECOYS_MAX = 256;
 const seconds = z.number().min(1).max(300);
 const PORT_COMPLAINT = "is not a port; a port is a number from 1 to 65535 in quotes";
 const RESPONSES = ["off", "monitor", "alert", "disconnect", "kill"] as const;
@@ -353,6 +354,14 @@ const SHAPE = {
       ["/etc/", "/home/*/.ssh/"],
     ),
   ),
+  DECOYS: key(list(absolutePath, DECOYS_MAX), {
+    default: [],
+    unit: "",
+    description:
+      "Files that exist only to be found: the kernel sensor tells who opens one, as an ALERT. Make them yourself, where somebody who searches would look; password hashes, private keys and sudoers are watched without being named.",
+    example: ["/root/passwords.txt", "/srv/backup/credentials.csv"],
+    since: "0.3.0",
+  }),
   FILES: key(
     z.strictObject({
       hash_mb_max: z

@@ -247,6 +247,8 @@ export interface SensorReport {
     readonly droppedPackets: number;
     readonly processes: number;
     readonly untracked: number;
+    readonly filesWatched: number;
+    readonly filesRefused: number;
   };
   readonly restarts: number;
   readonly canary: { readonly seen: number; readonly missed: number; readonly lastAtMs?: number };

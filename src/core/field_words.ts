@@ -292,6 +292,10 @@ const KERNEL: Readonly<Record<string, Words>> = {
       "process-memory": "the memory of another process was written",
     },
   },
+  "access.vouched": {
+    yes: "it was opened by root's own program or script in a system directory",
+    no: "it was opened by a program or code that root does not vouch for",
+  },
   "module.name": "the name of the module",
   "change.before_user_id": "the user number before",
   "change.user": { yes: "it acts as another user than before", no: "it acts as the same user as before" },

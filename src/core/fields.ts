@@ -233,6 +233,8 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "signal.target_pid", type: "integer" },
   // credentials, decoy, process-memory.
   { name: "access.kind", type: "string" },
+  // By root's program in a system directory; of an interpreter its script too.
+  { name: "access.vouched", type: "boolean" },
   { name: "module.name", type: "string" },
   { name: "change.before_user_id", type: "integer" },
   { name: "change.user", type: "boolean" },

@@ -43,6 +43,7 @@ export function connectionFixture(overrides: Partial<KernelConnection> = {}): Ke
 export function execFixture(overrides: Partial<KernelExec> = {}): KernelExec {
   return {
     atMs: NOON_MS,
+    sinceBootUs: 1_000,
     task: taskFixture(),
     path: "/usr/bin/bash",
     directory: "/srv",

@@ -44,6 +44,7 @@ export interface KernelConnection {
 
 export interface KernelExec {
   readonly atMs: number;
+  readonly sinceBootUs: number;
   readonly task: KernelTask;
   /** As handed to exec; may be relative. */
   readonly path: string;
@@ -159,11 +160,20 @@ export interface KernelSignal {
   readonly signal: number;
 }
 
+export type FileWatch = "credentials" | "decoy" | "process-memory";
+
 export interface KernelFileAccess {
   readonly kind: "file";
-  readonly ref: ProcessRef;
+  /** When it was heard, a moment after it happened. */
+  readonly sinceBootUs: number;
+  readonly pid: number;
+  /** 0 where it was gone before anybody could look. */
+  readonly startedAtTicks: number;
+  /** As the list of watches names it; of memory as /proc shows it. */
   readonly path: string;
-  readonly watch: "credentials" | "decoy" | "process-memory";
+  readonly watch: FileWatch;
+  /** False: opened. */
+  readonly written: boolean;
 }
 
 export interface KernelChange {
@@ -183,6 +193,7 @@ export interface KernelLoss {
   readonly urgent: number;
   readonly vital: number;
   readonly other: number;
+  readonly files: number;
   /** Events that the programs were not even called for. */
   readonly unseen: number;
 }

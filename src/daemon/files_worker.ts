@@ -5,6 +5,7 @@
 import { systemClock } from "../core/clock.ts";
 import { judgeDigest } from "../core/packages.ts";
 import { messageOf } from "../core/result.ts";
+import { releaseOwnCode } from "../host/memory.ts";
 import { packageManagerBusy } from "../host/packages/busy.ts";
 import { packageReaders } from "../host/packages/readers.ts";
 import { takeBackgroundPriority } from "../host/priority.ts";
@@ -35,7 +36,8 @@ function hear(message: ToWorker): void {
     case "open":
       return open(message.databasePath, message.nowMs);
     case "round":
-      void watch?.round(message.settings, message.verify).catch(fail);
+      // The pages of our own file that a round touches, on top of those of a scan, are most of what it takes.
+      void watch?.round(message.settings, message.verify).catch(fail).finally(releaseOwnCode);
       return;
     case "identify":
       if (identitiesWaiting >= IDENTITIES_WAITING_MAX)

@@ -79,7 +79,7 @@ describe("the kernel is told", () => {
     kernel.applyOrders();
     expect(types()).toEqual([]);
     kernel.began();
-    expect(new Set(types())).toEqual(new Set([129, 130, 131, 132, 134]));
+    expect(new Set(types())).toEqual(new Set([129, 130, 131, 132, 134, 136]));
     expect(kernel.report()).toMatchObject({ watches: true, generation: 1 });
   });
 
@@ -132,7 +132,7 @@ describe("the host is looked at at once", () => {
   test.each([
     ["a verdict", { kind: "verdict", verdict: verdictFixture() }],
     ["a question", { kind: "ask", ask: askFixture() }],
-    ["a loss", { kind: "loss", fromMs: NOON_MS, toMs: NOON_MS, urgent: 0, vital: 3, other: 0, unseen: 0 }],
+    ["a loss", { kind: "loss", fromMs: NOON_MS, toMs: NOON_MS, urgent: 0, vital: 3, other: 0, files: 0, unseen: 0 }],
   ] as const)("for %s", async (_what, word) => {
     const { kernel, sweeps } = setUp();
     kernel.began();
@@ -157,9 +157,9 @@ describe("the host is looked at at once", () => {
 test("a loss is said in words, and so are events that found no room", () => {
   const { kernel, faults } = setUp();
   kernel.began();
-  kernel.hear({ kind: "loss", fromMs: NOON_MS, toMs: NOON_MS, urgent: 1, vital: 3, other: 0, unseen: 2 });
+  kernel.hear({ kind: "loss", fromMs: NOON_MS, toMs: NOON_MS, urgent: 1, vital: 3, other: 0, files: 4, unseen: 2 });
   expect(faults).toEqual([
-    "sensor: the kernel sensor lost 1 verdicts or questions, 3 starts, ends or connections, 2 events that the programs were not called for",
+    "sensor: the kernel sensor lost 1 verdicts or questions, 3 starts, ends or connections, 4 opens or writes of watched files, 2 events that the programs were not called for",
   ]);
   for (let pid = 0; pid < 2_010; pid++)
     kernel.hear({

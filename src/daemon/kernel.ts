@@ -10,7 +10,7 @@ import type { Clock } from "../core/clock.ts";
 import type { KernelReport } from "../core/control.ts";
 import type { KernelExec, KernelTask, KernelWord } from "../core/kernel.ts";
 import type { EventDraft } from "../core/nouns.ts";
-import type { ProcessRef } from "../core/process.ts";
+import { type Process, type ProcessRef, sameProcess } from "../core/process.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { HeldConnection } from "../core/sweep.ts";
 import type { HostView, ProgramFacts } from "../core/view.ts";
@@ -28,6 +28,7 @@ import type { BlockedNetwork } from "./blocks.ts";
 import { createKernelAsks } from "./kernel_asks.ts";
 import { createKernelOrders } from "./kernel_orders.ts";
 import { bitsOf, compileKernelPolicy, type KernelProgram, programOf } from "./kernel_policy.ts";
+import { createKernelWatches } from "./kernel_watches.ts";
 import type { Orders } from "./orders.ts";
 import type { Run } from "./pipeline.ts";
 import { createStartLooks } from "./start_looks.ts";
@@ -43,7 +44,7 @@ const UNIT_ROOTS = ["/system.slice/", "/", "/user.slice/"];
 export interface KernelParts {
   readonly clock: Clock;
   readonly users: Users;
-  readonly orders: Pick<Orders, "fresh" | "rules"> & { config(): Pick<Config, "SENSOR" | "GUARD_ON"> };
+  readonly orders: Pick<Orders, "fresh" | "rules"> & { config(): Pick<Config, "SENSOR" | "GUARD_ON" | "DECOYS"> };
   readonly context: Pick<Context, "withGone" | "expectUnit">;
   /** Addresses and networks of the site's pools. */
   readonly pools: () => readonly string[];
@@ -85,7 +86,7 @@ export function createKernel(parts: KernelParts): Kernel {
   const cgroups = createCgroups(() => clock.monotonicMs());
   const files = createKernelFiles(nowMs);
   const processes = createKernelProcesses({ files, cgroups, nowMs });
-  const events = createKernelEvents({ processes, nowMs });
+  const events = createKernelEvents({ processes, living, nowMs });
   const stops = createKernelStops(processes);
   const sent = createKernelOrders(parts.send);
   const reconciliation = createReconciliation(processes, isListed);
@@ -99,6 +100,7 @@ export function createKernel(parts: KernelParts): Kernel {
   const programs = createKernelProgramList();
   let installed: readonly KernelProgramFile[] = [];
   let installedAtMs = Number.NEGATIVE_INFINITY;
+  const watches = createKernelWatches({ clock, lastView: parts.lastView, onFault: parts.onFault });
   let listening: Timer | undefined;
   let expired = 0;
   let lostTold = 0;
@@ -204,6 +206,11 @@ export function createKernel(parts: KernelParts): Kernel {
     if (events.waiting > 0) listening ??= setTimeout(listen, LISTEN_EVERY_MS);
   }
 
+  function living(ref: ProcessRef): Process | undefined {
+    const process = parts.lastView()?.processes.get(ref.pid);
+    return process !== undefined && sameProcess(process.ref, ref) ? process : undefined;
+  }
+
   function listen(): void {
     listening = undefined;
     void parts.listenSoon();
@@ -249,6 +256,7 @@ export function createKernel(parts: KernelParts): Kernel {
         uidOf: parts.users.uidOf,
         cgroupOfUnit: (unit) => cgroupOf(unit, parts.lastView(), cgroups),
         pools: parts.pools(),
+        watches: watches.list(orders.config().DECOYS),
         blocked: parts.blocked(),
         daemonPid: process.pid,
         mayHold: orders.config().SENSOR.hold,
@@ -325,11 +333,12 @@ function isListed(pid: number): boolean {
   return listNumbers(AT.currentDirectory, "/proc", PROCESSES_MAX).numbers.includes(pid);
 }
 
-function lossText({ urgent, vital, other, unseen }: Extract<KernelWord, { kind: "loss" }>): string {
+function lossText({ urgent, vital, other, files, unseen }: Extract<KernelWord, { kind: "loss" }>): string {
   const named = [
     [urgent, "verdicts or questions"],
     [vital, "starts, ends or connections"],
     [other, "other reports"],
+    [files, "opens or writes of watched files"],
     [unseen, "events that the programs were not called for"],
   ] as const;
   const lost = named.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);

@@ -1,6 +1,7 @@
 /** Policy as bytes for the sensor: the structures of sensor/wire.h, little-endian, each frame below 64 KiB. Pure. */
 import { networkBytes } from "../core/address.ts";
-import type { KernelExempt, KernelProgram, KernelSettings, KernelSpared } from "./kernel_policy.ts";
+import type { FileWatch } from "../core/kernel.ts";
+import type { KernelExempt, KernelProgram, KernelSettings, KernelSpared, KernelWatch } from "./kernel_policy.ts";
 
 const TYPE = {
   settings: 129,
@@ -10,6 +11,7 @@ const TYPE = {
   answer: 133,
   networks: 134,
   canary: 135,
+  watch: 136,
   stop: 137,
 } as const;
 const HEADER_BYTES = 16;
@@ -20,6 +22,7 @@ const EXEMPT_BYTES = 48;
 const SPARED_BYTES = 16;
 const NETWORK_BYTES = 32;
 const ANSWER_BYTES = 32;
+const WATCH_BYTES = 8;
 const PROGRAMS_A_FRAME = 1_024;
 const ANY_UID = 0xffffffff;
 const MAPPED_BITS = 96;
@@ -102,6 +105,29 @@ export function networksFrame(rule: number, networks: readonly KernelNetwork[]):
     view.setBigUint64(at + 8, one.untilNs ?? 0n, true);
     new Uint8Array(view.buffer).set(one.address, at + 16);
   });
+}
+
+const WATCH: Readonly<Record<FileWatch, number>> = { credentials: 1, decoy: 2, "process-memory": 3 };
+
+/** Entries of different length, each padded to a multiple of eight. */
+export function watchFrame(watches: readonly KernelWatch[]): Uint8Array {
+  const entries = watches.map(({ path, watch }) => {
+    const text = new TextEncoder().encode(path);
+    const bytes = new Uint8Array(Math.ceil((WATCH_BYTES + text.length) / 8) * 8);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, WATCH[watch], true);
+    view.setUint16(4, text.length, true);
+    bytes.set(text, WATCH_BYTES);
+    return bytes;
+  });
+  const { bytes, view } = frame(TYPE.watch, LIST_BYTES + entries.reduce((size, entry) => size + entry.length, 0));
+  view.setUint32(16, entries.length, true);
+  let at = LIST_BYTES;
+  for (const entry of entries) {
+    bytes.set(entry, at);
+    at += entry.length;
+  }
+  return bytes;
 }
 
 export const ANSWERS = { release: 0, stop: 1, wait: 2 } as const;

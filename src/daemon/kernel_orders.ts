@@ -12,6 +12,7 @@ import {
   programsFrames,
   settingsFrame,
   sparedFrame,
+  watchFrame,
 } from "./kernel_frames.ts";
 import { KERNEL_RULES, PROGRAM, RULE_BLOCK } from "./kernel_numbers.ts";
 import { type KernelPolicy, type KernelProgram, programOf } from "./kernel_policy.ts";
@@ -53,6 +54,9 @@ export function createKernelOrders(send: (frame: Uint8Array) => boolean): Kernel
       ),
       ...section("blocked", policy.blockedNetworks, () => networksFrame(RULE_BLOCK, policy.blockedNetworks)),
     ];
+    // No verdict hangs on it: files are no new generation.
+    for (const frame of section("watches", policy.watches, () => watchFrame(policy.watches)))
+      if (!send(frame)) sections.delete("watches");
     const isNew = section("settings", policy.settings, () => new Uint8Array()).length > 0;
     if (!isNew && lists.length === 0 && changed.length === 0) return false;
     generation++;

@@ -36,6 +36,7 @@ function compiled(policy: Partial<Policy> = {}, installed: readonly KernelProgra
     daemonPid: 700,
     mayHold: true,
     guardOn: false,
+    watches: [],
     deepSyscalls: false,
   });
 }

@@ -7,6 +7,7 @@ import type { KernelClass, KernelProgramFile } from "../context/kernel_programs.
 import { optionLetters } from "../context/scripts.ts";
 import { networkBytes } from "../core/address.ts";
 import type { ExceptionEntry } from "../core/exception.ts";
+import type { FileWatch } from "../core/kernel.ts";
 import type { ResponseKind } from "../core/nouns.ts";
 import type { ProcessRef } from "../core/process.ts";
 import type { Policy } from "../decision/policy.ts";
@@ -53,6 +54,12 @@ export interface KernelSpared {
   readonly id: bigint;
 }
 
+export interface KernelWatch {
+  /** Of `process-memory` the mount of a /proc below ours. */
+  readonly path: string;
+  readonly watch: FileWatch;
+}
+
 export interface KernelSettings {
   readonly generation: number;
   /** By rule number. */
@@ -72,6 +79,8 @@ export interface KernelPolicy {
   readonly spared: readonly KernelSpared[];
   /** Addresses and networks of pools; empty where their rule would not act. */
   readonly poolNetworks: readonly string[];
+  /** Who opens or writes these is told. */
+  readonly watches: readonly KernelWatch[];
   readonly blockedNetworks: readonly BlockedNetwork[];
 }
 
@@ -88,6 +97,7 @@ export interface KernelPolicyInput {
   readonly cgroupOfUnit: (unit: string) => bigint | undefined;
   /** Of MINING_POOLS, as they are now. */
   readonly pools: readonly string[];
+  readonly watches: readonly KernelWatch[];
   /** By order of an operator. */
   readonly blocked: readonly BlockedNetwork[];
   readonly daemonPid: number;
@@ -123,6 +133,7 @@ export function compileKernelPolicy(input: KernelPolicyInput): KernelPolicy {
     spared: sparedOf(policy, input),
     blockedNetworks: input.blocked,
     poolNetworks: minerActs ? [...new Set(input.pools)].slice(0, LIST_MAX) : [],
+    watches: input.watches,
   };
 }
 

@@ -42,7 +42,7 @@ int main(void) {
   PUT(refused, WIRE_REFUSED, 0);
   struct wire_signal signal = {.task = task, .target_pid = 700, .signal = 9, .name = "kill"};
   PUT(signal, WIRE_SIGNAL, 0);
-  struct wire_file file = {.pid = 500, .start_ns = 15009000000ULL, .watch = WATCH_DECOY, .path_length = 6};
+  struct wire_file file = {.pid = 500, .start_ns = 15009000000ULL, .mask = 2, .watch = WATCH_DECOY, .path_length = 6};
   PUT(file, WIRE_FILE, 6);
   text("/a/b/c", 6);
   struct wire_module module = {.task = task, .name = "evil"};

@@ -65,6 +65,7 @@ const WORDS: readonly KernelWord[] = [
     kind: "exec",
     exec: {
       atMs: AT_MS,
+      sinceBootUs: 60_000_000,
       task: TASK,
       path: "/bin/sh",
       directory: "/srv/work",
@@ -80,7 +81,7 @@ const WORDS: readonly KernelWord[] = [
   { kind: "dns", ref: REF, name: "a.b.org", questionType: 28 },
   { kind: "refused", source: "198.51.100.9", ports: 30 },
   { kind: "signal", task: TASK, name: "kill", targetPid: 700, signal: 9 },
-  { kind: "file", ref: REF, path: "/a/b/c", watch: "decoy" },
+  { kind: "file", sinceBootUs: 60_000_000, ...REF, path: "/a/b/c", watch: "decoy", written: true },
   { kind: "module", task: TASK, name: "evil" },
   { kind: "uring", task: TASK },
   {
@@ -119,7 +120,7 @@ const WORDS: readonly KernelWord[] = [
     },
   },
   { kind: "expired", waitedMs: 500 },
-  { kind: "loss", fromMs: BOOT_MS + 59_000, toMs: AT_MS, urgent: 1, vital: 2, other: 3, unseen: 5 },
+  { kind: "loss", fromMs: BOOT_MS + 59_000, toMs: AT_MS, urgent: 1, vital: 2, other: 3, files: 4, unseen: 5 },
 ];
 
 describe.skipIf(compiler === null)(

@@ -105,6 +105,7 @@ const NAMESPACES = [
   [16, "user"],
   [32, "pid"],
 ] as const;
+const FAN_MODIFY = 2;
 const STATE = { memfd: 1 << 9, deleted: 1 << 10, setuid: 1 << 13 } as const;
 
 /** What the kernel said, in our words; undefined for a type that only the sensor's keeper reads, and for nonsense. */
@@ -165,6 +166,7 @@ export function wordOf(record: Uint8Array, bootMs: number): KernelWord | undefin
         urgent: countAt(reader, 32),
         vital: countAt(reader, 40),
         other: countAt(reader, 48),
+        files: countAt(reader, 56),
         unseen: countAt(reader, 64),
       };
     default:
@@ -192,6 +194,7 @@ function execOf(reader: Reader): KernelWord {
     kind: "exec",
     exec: {
       atMs: timeAt(reader, 8),
+      sinceBootUs: microsecondsAt(reader, 8),
       task: taskAt(reader),
       argv: wordsAt(reader, next(words), words),
       path: textAt(reader, next(path), path),
@@ -252,7 +255,8 @@ function fileOf(reader: Reader): KernelWord | undefined {
   const watch = WATCHES[reader.view.getUint32(32, true)];
   if (watch === undefined) return undefined;
   const path = textAt(reader, FIXED_BYTES.file, reader.view.getUint16(36, true));
-  return { kind: "file", ref: refAt(reader, 16, 24), path, watch };
+  const written = (reader.view.getUint32(20, true) & FAN_MODIFY) !== 0;
+  return { kind: "file", sinceBootUs: microsecondsAt(reader, 8), ...refAt(reader, 16, 24), path, watch, written };
 }
 
 function changeOf(reader: Reader): KernelWord {
@@ -335,6 +339,10 @@ function maybeRefAt(reader: Reader, pidAt: number, startAt: number): ProcessRef 
 
 function timeAt({ view, bootMs }: Reader, at: number): number {
   return Math.round(bootMs + Number(view.getBigUint64(at, true)) / 1e6);
+}
+
+function microsecondsAt({ view }: Reader, at: number): number {
+  return Number(view.getBigUint64(at, true) / 1_000n);
 }
 
 function countAt({ view }: Reader, at: number): number {

@@ -79,7 +79,7 @@ export function createSensorLink(parts: SensorLinkParts): SensorLink {
     },
     onMissedCanary: (missed) => {
       const then = missed >= 2 ? "it is restarted" : "if the next one is missed too it is restarted";
-      degradations.note(PART, `it did not see its own exec and connection; ${then}`, "sudo algo-monitor status");
+      degradations.note(PART, `it did not see its own exec, connection or file; ${then}`, "sudo algo-monitor status");
     },
   });
   return { ...sensor, tick, settled };

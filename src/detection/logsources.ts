@@ -48,6 +48,7 @@ const CONNECTION = [
 ];
 const KERNEL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("kernel."));
 const CHANGE = FIELDS.map((field) => field.name).filter((name) => name.startsWith("change."));
+const ACCESS = FIELDS.map((field) => field.name).filter((name) => name.startsWith("access."));
 const SHELL = FIELDS.map((field) => field.name).filter((name) => name.startsWith("shell."));
 const CLIENT = FIELDS.map((field) => field.name).filter((name) => name.startsWith("client."));
 
@@ -76,7 +77,7 @@ export const FED: readonly FedLogSource[] = [
   fed("dns_query", undefined, ["sources/kernel_events"], [...PROCESS, "dns.question.name", "dns.question.type"]),
   fed("port_probe", OWN_SERVICE, ["sources/kernel_events"], ["peer.ip", "scan.kind", "scan.ports"]),
   fed("guard_signal", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "signal.number", "signal.target_pid"]),
-  fed("sensitive_access", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "file.path", "access.kind"]),
+  fed("sensitive_access", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "file.path", ...ACCESS]),
   fed("kernel_module", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "module.name"]),
   fed("io_uring", OWN_SERVICE, ["sources/kernel_events"], PROCESS),
   fed(

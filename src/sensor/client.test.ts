@@ -191,6 +191,41 @@ describe("a sensor that fails is told, with its last words, and started again", 
     await sensor.stop();
   });
 
+  test("that has eyes on files and does not see its own file", async () => {
+    let skippedMs = 0;
+    const hooks = "watched_files\tok\n";
+    const hello = record(1, 40 + hooks.length, (view) => {
+      view.setUint32(32, hooks.length, true);
+      [...hooks].forEach((letter, index) => {
+        view.setUint8(40 + index, letter.charCodeAt(0));
+      });
+    });
+    const canary = record(21, 32, (view) => view.setUint32(24, 4242, true));
+    const of = (type: number, sizeBytes: number) => record(type, sizeBytes, (view) => view.setUint32(16, 4242, true));
+    const kernelParts = [canary, EXEC, of(7, 240), of(6, 48)].map(octal).join("");
+    // It answers the first order with all but its file, the second with its file too.
+    const answers = `read -r -n 24 order; printf '%b' '${kernelParts}'`;
+    const beats = `(while :; do printf '%b' '${octal(BEAT)}'; sleep 0.2; done) & trap "kill $!" EXIT`;
+    const then = `${beats}; ${answers}; ${answers}; printf '%b' '${octal(of(14, 40))}'; read -r order`;
+    const path = script("half-blind", [hello], then);
+    writeFileSync(path, (await Bun.file(path).text()).replace("#!/bin/sh", "#!/bin/bash"));
+    const { sensor, heard } = sensorOf(path, {
+      clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() + skippedMs },
+      canaryFrame: () => new TextEncoder().encode("x".repeat(24)),
+    });
+    sensor.start();
+    await until(() => heard.began.length === 1);
+    for (let step = 0; step < 12 && sensor.status().canary.seen === 0; step++) {
+      skippedMs += 1_000;
+      await Bun.sleep(250);
+      sensor.tick();
+    }
+    expect(heard.missed).toEqual([1]);
+    expect(sensor.status().canary).toMatchObject({ seen: 1, missed: 1 });
+    expect(heard.records).toEqual([]);
+    await sensor.stop();
+  });
+
   test("that this build does not have: said once, and not tried again", async () => {
     const { sensor, heard } = sensorOf(undefined);
     sensor.start();

@@ -115,7 +115,7 @@ export function createSensor(parts: SensorParts): Sensor {
         const hello = helloOf(record);
         running.hello = hello;
         running.lastBeatMs = clock.monotonicMs();
-        canary.began(running.lastBeatMs, hello.step);
+        canary.began(running.lastBeatMs, partsOf(hello));
         parts.onBegan(hello);
         return;
       }
@@ -194,21 +194,27 @@ function stateOf(running: Running | undefined): SensorStatus["state"] {
   return running.hello?.step ?? "starting";
 }
 
-/** Each minute the sensor must see its own exec, connection (which the connector never tells) and exit. */
+/** What of a canary each step can see: the connector hears of no connection, and files need fanotify. */
+function partsOf({ step, hooks }: Hello): number {
+  const canOpen = hooks.some(({ name, answer }) => name === FILE_HOOK && answer === "ok");
+  return (step === "kernel" ? KERNEL_PARTS : CONNECTOR_PARTS) | (canOpen ? FILE_PART : 0);
+}
+
+/** Each minute the sensor must see its own exec and exit and, where it can, connection and file. */
 function createCanary() {
   let dueMs = Number.POSITIVE_INFINITY;
   let sentMs: number | undefined;
   let nonce = 0n;
   let pid = 0;
   let seenParts = 0;
-  let wantedParts = ALL_PARTS;
+  let allParts = KERNEL_PARTS;
   let seen = 0;
   let missed = 0;
   let inARow = 0;
   let lastAtMs: number | undefined;
   return {
-    began(nowMs: number, step: SensorStep): void {
-      wantedParts = step === "kernel" ? ALL_PARTS : ALL_PARTS & ~CONNECTED;
+    began(nowMs: number, parts: number): void {
+      allParts = parts;
       dueMs = nowMs + 1_000;
       sentMs = undefined;
       inARow = 0;
@@ -228,7 +234,7 @@ function createCanary() {
       if (found === undefined) return false;
       if (found.pid !== 0) pid = found.pid;
       seenParts |= found.part;
-      if (seenParts === wantedParts && sentMs !== undefined) {
+      if (seenParts === allParts && sentMs !== undefined) {
         sentMs = undefined;
         seen++;
         inARow = 0;
@@ -249,5 +255,7 @@ function createCanary() {
 }
 
 /** Said by the sensor, executed, connected, ended. */
-const ALL_PARTS = 15;
-const CONNECTED = 4;
+const KERNEL_PARTS = 15;
+const CONNECTOR_PARTS = 11;
+const FILE_PART = 16;
+const FILE_HOOK = "watched_files";

@@ -161,6 +161,13 @@ void loaded_counters(const struct loaded *loaded, __u64 counters[COUNTERS]) {
   }
 }
 
+__u32 loaded_checked(const struct hook *hook) {
+  struct bpf_prog_info info = {0};
+  __u32 size = sizeof info;
+  if (hook->program < 0 || bpf_obj_get_info_by_fd(hook->program, &info, &size)) return 0;
+  return info.verified_insns;
+}
+
 __u64 loaded_misses(const struct loaded *loaded) {
   __u64 misses = 0;
   for (int i = 0; i < loaded->hook_count; i++) {

@@ -34,6 +34,8 @@ bool loaded_open(struct loaded *out, const char *cgroup);
 /* Lines of `name\tanswer`. Their length. */
 size_t loaded_text(const struct loaded *loaded, char *text, size_t size);
 void loaded_counters(const struct loaded *loaded, __u64 counters[COUNTERS]);
+/* How many instructions the verifier went through, of the million it takes; 0 where the kernel does not say (before 5.16). */
+__u32 loaded_checked(const struct hook *hook);
 __u64 loaded_misses(const struct loaded *loaded);
 __u64 boot_ns(void);
 /* Whether programs and tables outlive us. Empty when done, else why not. */

@@ -1,6 +1,16 @@
 /** The records that are about the sensor itself: greeting, heart, canary. Offsets of wire.h; pure. */
 
-export const RECORD = { hello: 1, beat: 2, exec: 4, exit: 6, connect: 7, close: 10, fork: 5, canary: 21 } as const;
+export const RECORD = {
+  hello: 1,
+  beat: 2,
+  exec: 4,
+  fork: 5,
+  exit: 6,
+  connect: 7,
+  close: 10,
+  file: 14,
+  canary: 21,
+} as const;
 
 export type SensorStep = "kernel" | "connector";
 
@@ -16,7 +26,7 @@ export interface Hello {
 
 export interface Beat {
   readonly generation: number;
-  /** By lane: urgent, vital, other, the sensor's own. */
+  /** By lane: urgent, vital, other, the sensor's own (files). */
   readonly records: readonly number[];
   readonly lost: readonly number[];
   readonly recursionMisses: number;
@@ -26,6 +36,9 @@ export interface Beat {
   readonly droppedPackets: number;
   readonly processes: number;
   readonly untracked: number;
+  /** Paths that are watched, and those that are there and cannot be. */
+  readonly filesWatched: number;
+  readonly filesRefused: number;
 }
 
 const TEXT_AT = 40;
@@ -61,10 +74,12 @@ export function beatOf(record: Uint8Array): Beat {
     droppedPackets: long(12),
     processes: long(13),
     untracked: long(14),
+    filesWatched: number(view, 144),
+    filesRefused: number(view, 148),
   };
 }
 
-/** Which part of a canary this is (1 said, 2 executed, 4 connected, 8 ended); undefined for anybody else's record. */
+/** Which part of a canary this is (1 said, 2 executed, 4 connected, 8 ended, 16 opened a file); undefined for anybody else's record. */
 export function canarySeen(
   record: Uint8Array,
   pid: number,
@@ -80,6 +95,8 @@ export function canarySeen(
       return { part: 4, pid: 0 };
     case RECORD.exit:
       return { part: 8, pid: 0 };
+    case RECORD.file:
+      return { part: 16, pid: 0 };
     case RECORD.close:
       return undefined;
     case RECORD.fork:

@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "output.h"
+#include "watches.h"
 
 #define FRAME_MAX 65535
 #define LIST_MAX 1200
@@ -126,6 +128,7 @@ static void be_seen(__u64 nonce) {
     _exit(127);
   }
   record.exec_pid = child > 0 ? child : 0;
+  files_canary(record.exec_pid);
   output_own(&record.header, sizeof record, WIRE_CANARY);
 }
 
@@ -137,7 +140,8 @@ static bool fits(const struct wire_header *header, size_t head, size_t each, __u
 static bool obey(const struct wire_header *header) {
   const struct policy_programs *programs = (const void *)header;
   const struct policy_list *list = (const void *)header;
-  if (!maps && header->type < POLICY_CANARY) return true; /* without BPF there is nobody to give orders to */
+  /* Without BPF there is nobody to give orders to. */
+  if (!maps && header->type != POLICY_CANARY && header->type != POLICY_STOP) return true;
   switch (header->type) {
   case POLICY_SETTINGS:
     if (header->size < sizeof(struct policy_settings)) return false;
@@ -168,7 +172,7 @@ static bool obey(const struct wire_header *header) {
     be_seen(((const struct policy_canary *)header)->nonce);
     return true;
   case POLICY_WATCH:
-    return true;
+    return header->size >= sizeof *list && watches_replace(list + 1, header->size - sizeof *list, list->count);
   case POLICY_STOP:
   default:
     return false;

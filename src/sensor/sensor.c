@@ -26,9 +26,11 @@
 
 #include "connector.h"
 #include "environment.h"
+#include "files.h"
 #include "loader.h"
 #include "output.h"
 #include "policy.h"
+#include "watches.h"
 #include "wire.h"
 
 #define DRAIN_MS 20
@@ -61,6 +63,7 @@ static void say_hello(void) {
   record.hello.adopted = programs.adopted;
   record.hello.pid_namespace = stat("/proc/self/ns/pid", &space) == 0 ? space.st_ino : 0;
   record.hello.text_length = loaded_text(&programs, record.text, sizeof record.text);
+  record.hello.text_length += files_text(record.text + record.hello.text_length, sizeof record.text - record.hello.text_length);
   output_own(&record.hello.header, sizeof record.hello + record.hello.text_length, WIRE_HELLO);
 }
 
@@ -72,6 +75,8 @@ static void say_beat(void) {
     beat.records[lane] = counters[COUNT_RECORDS + lane];
     beat.lost[lane] = counters[COUNT_LOST + lane];
   }
+  beat.lost[LANE_SENSOR] += files_lost();
+  watches_count(&beat.files_watched, &beat.files_refused);
   beat.recursion_misses = loaded_misses(&programs);
   beat.verdicts = counters[COUNT_VERDICTS];
   beat.asks = counters[COUNT_ASKS];
@@ -108,12 +113,18 @@ static void say_refused(void) {
   }
 }
 
+static void drain_facts(void) {
+  if (output_has_room()) ring_buffer__consume(fact_rings);
+}
+
 static void loop(void) {
   int wait = epoll_create1(EPOLL_CLOEXEC), clock = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
   struct itimerspec every = {.it_interval.tv_nsec = DRAIN_MS * 1000000, .it_value.tv_nsec = DRAIN_MS * 1000000};
   timerfd_settime(clock, 0, &every, NULL);
-  int sources[] = {ring_buffer__epoll_fd(urgent_ring), STDIN_FILENO, clock};
+  int sources[3 + EYES] = {ring_buffer__epoll_fd(urgent_ring), STDIN_FILENO, clock};
+  for (int eye = 0; eye < EYES; eye++) sources[3 + eye] = files_descriptor(eye);
   for (unsigned i = 0; i < sizeof sources / sizeof *sources; i++) {
+    if (sources[i] < 0) continue;
     struct epoll_event event = {.events = EPOLLIN, .data.fd = sources[i]};
     if (epoll_ctl(wait, EPOLL_CTL_ADD, sources[i], &event)) {
       fprintf(stderr, "sensor: cannot wait for descriptor %d: %s\n", sources[i], strerror(errno));
@@ -129,11 +140,14 @@ static void loop(void) {
     ring_buffer__consume(urgent_ring);
     for (int i = 0; i < count; i++) {
       if (events[i].data.fd == STDIN_FILENO && !policy_read(STDIN_FILENO)) return;
+      for (int eye = 0; eye < EYES; eye++)
+        if (events[i].data.fd == files_descriptor(eye)) files_read(eye, drain_facts);
       if (events[i].data.fd != clock) continue;
       __u64 expired;
       if (read(clock, &expired, sizeof expired) != sizeof expired) continue;
-      if (output_has_room()) ring_buffer__consume(fact_rings);
+      drain_facts();
       if (++ticks % SECOND_TICKS == 0) {
+        files_tick();
         say_refused();
         say_beat();
       }
@@ -181,13 +195,13 @@ int main(int count, char **words) {
   if (without) snprintf(programs.failure, sizeof programs.failure, "not asked for");
   if (without || !loaded_open(&programs, cgroup)) return probing ? failed("") : step_down(words);
   if (probing) {
-    static char text[WIRE_RECORD_MAX];
-    loaded_text(&programs, text, sizeof text);
-    fputs(text, stdout);
+    for (int i = 0; i < programs.hook_count; i++)
+      printf("%s\t%s\t%u\n", programs.hooks[i].name, programs.hooks[i].answer, loaded_checked(&programs.hooks[i]));
     return 0;
   }
   output_open(STDOUT_FILENO);
   policy_open(&programs);
+  files_open();
   urgent_ring = ring_buffer__new(programs.urgent, on_urgent, NULL, NULL);
   fact_rings = ring_buffer__new(programs.vital, on_fact, NULL, NULL);
   if (!urgent_ring || !fact_rings || ring_buffer__add(fact_rings, programs.other, on_fact, NULL)) {

@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #endif
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_RECORD_MAX 8192
 #define WIRE_TEXT_MAX 4096 /* argv of one exec; what is longer is cut and marked */
 #define WIRE_VARIABLE_MAX 256 /* one variable of the environment, with its zero */
@@ -232,9 +232,9 @@ struct wire_file {
   struct wire_header header;
   __u32 pid;       /* of the moment; joined with exec records for the rest */
   __u32 mask;      /* FAN_* */
-  __u64 start_ns;  /* 0: gone before it could be read */
+  __u64 start_ns;  /* 0: gone before it could be read; whole ticks */
   __u32 watch;     /* enum file_watch */
-  __u16 path_length;
+  __u16 path_length; /* as it stands in POLICY_WATCH; of memory as /proc shows it */
   __u16 reserved;
 };
 enum file_watch { WATCH_CREDENTIALS = 1, WATCH_DECOY = 2, WATCH_PROCESS_MEMORY = 3, WATCH_CANARY = 4 };
@@ -337,7 +337,7 @@ struct wire_beat {
   __u32 generation;
   __u32 holds;            /* connections held right now */
   __u64 records[4];       /* by lane */
-  __u64 lost[4];          /* by lane */
+  __u64 lost[4];          /* by lane; the sensor's own is that of files */
   __u64 recursion_misses; /* of all programs */
   __u64 verdicts;
   __u64 asks;
@@ -345,6 +345,8 @@ struct wire_beat {
   __u64 dropped_packets;
   __u64 processes;        /* that the kernel's table holds */
   __u64 untracked;        /* that did not fit */
+  __u32 files_watched;    /* paths of POLICY_WATCH that have a mark */
+  __u32 files_refused;    /* that are there and get none */
 };
 
 struct wire_loss {
@@ -371,7 +373,7 @@ enum sensor_step { STEP_BPF = 0, STEP_CONNECTOR = 1 };
 struct wire_canary {
   struct wire_header header;
   __u64 nonce;
-  __u32 exec_pid; /* EXEC and EXIT of it, and CONNECT by it, must be on their way */
+  __u32 exec_pid; /* EXEC and EXIT of it, CONNECT and FILE by it must be on their way */
   __u16 port;
   __u16 reserved;
 };
@@ -386,7 +388,7 @@ enum policy_type {
   POLICY_ANSWER = 133,
   POLICY_NETWORKS = 134, /* whole list of policy_network of one rule: replaces the one before */
   POLICY_CANARY = 135,   /* nonce: be seen at once */
-  POLICY_WATCH = 136,    /* whole list of watched files */
+  POLICY_WATCH = 136,    /* whole list of policy_watch: replaces the one before */
   POLICY_STOP = 137      /* orderly end; `guard` says whether the programs stay */
 };
 
@@ -446,7 +448,7 @@ enum spared_kind { SPARED_UID = 1, SPARED_CGROUP = 2, SPARED_PROCESS = 3 /* pid 
 struct policy_list {
   struct wire_header header;
   __u32 count;
-  __u32 rule; /* POLICY_NETWORKS: RULE_MINER or RULE_BLOCK */
+  __u32 rule; /* POLICY_NETWORKS: RULE_MINER or RULE_BLOCK; else 0 */
 };
 
 struct policy_answer {
@@ -469,6 +471,7 @@ struct policy_network {
   __u8 address[16];
 };
 
+/* A file that is opened or written, or with WATCH_PROCESS_MEMORY the mount of a /proc below ours. */
 struct policy_watch {
   __u32 watch; /* enum file_watch */
   __u16 path_length;

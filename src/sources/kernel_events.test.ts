@@ -5,7 +5,7 @@ import { connectionFixture, execFixture, taskFixture } from "../core/kernel.fixt
 import type { KernelWord } from "../core/kernel.ts";
 import { fakeClock } from "../core/nouns.fixture.ts";
 import type { Fields } from "../core/nouns.ts";
-import type { Process } from "../core/process.ts";
+import type { Process, ProcessRef } from "../core/process.ts";
 import type { HostView } from "../core/view.ts";
 import { createKernelEvents } from "./kernel_events.ts";
 import { createKernelProcesses } from "./kernel_processes.ts";
@@ -31,14 +31,20 @@ function setUp() {
     cgroups: { pathOf: () => "/system.slice/job.service", idOf: () => undefined },
     nowMs: clock.nowMs,
   });
-  const events = createKernelEvents({ processes, nowMs: clock.nowMs });
   const { view } = hostFixture(PARENT);
+  const living = (ref: ProcessRef): Process | undefined => {
+    const process = view.processes.get(ref.pid);
+    return process?.ref.startedAtTicks === ref.startedAtTicks ? process : undefined;
+  };
+  const events = createKernelEvents({ processes, living, nowMs: clock.nowMs });
   const withGone = (gone: readonly Process[]): HostView => ({
     ...view,
     processes: new Map([...view.processes, ...gone.map((process) => [process.ref.pid, process] as const)]),
   });
   const hear = (word: KernelWord): void => {
     if (word.kind === "exec") processes.executed(word.exec);
+    if (word.kind === "fork") processes.started(word.ref, word.parent);
+    if (word.kind === "exit") processes.ended(word.ref, clock.nowMs());
     events.hear(word);
   };
   return { clock, processes, events, hear, take: (max = 100) => events.take(max, withGone) };
@@ -108,7 +114,7 @@ const ROWS: readonly [sentence: string, word: KernelWord, category: string, fiel
   ],
   [
     "a watched file that was opened",
-    { kind: "file", ref: { pid: 400, startedAtTicks: 1_400 }, path: "/etc/shadow", watch: "credentials" },
+    accessOf({ pid: 400, startedAtTicks: 1_400 }),
     "sensitive_access",
     { "file.path": "/etc/shadow", "access.kind": "credentials", "process.executable": "/usr/bin/make" },
   ],
@@ -134,6 +140,15 @@ const ROWS: readonly [sentence: string, word: KernelWord, category: string, fiel
   ],
 ];
 
+/** After the moment of `accessOf`. */
+function later(word: KernelWord): KernelWord {
+  return word.kind === "exec" ? { kind: "exec", exec: { ...word.exec, sinceBootUs: 3_000 } } : word;
+}
+
+function accessOf(ref: ProcessRef, path = "/etc/shadow"): KernelWord {
+  return { kind: "file", sinceBootUs: 2_000, ...ref, path, watch: "credentials", written: false };
+}
+
 function changeOf(task: ReturnType<typeof taskFixture>, beforeUid = 1_000): KernelWord {
   return { kind: "change", task, beforeUid, uidChanged: true, capabilitiesGained: false, namespaces: [] };
 }
@@ -147,6 +162,78 @@ describe("an event is made of", () => {
       expect(drafts.map(({ logsource }) => logsource.category)).toEqual([category]);
       expect(drafts[0]?.fields).toMatchObject(fields);
     });
+});
+
+describe("who opened a file is", () => {
+  const SSHD: ProcessRef = { pid: 400, startedAtTicks: 1_400 };
+  const CHILD: ProcessRef = { pid: 600, startedAtTicks: 1_600 };
+  const GRANDCHILD: ProcessRef = { pid: 601, startedAtTicks: 1_601 };
+  const GONE_BEFORE: ProcessRef = { pid: 500, startedAtTicks: 500 };
+  const GONE = { pid: 500, startedAtTicks: 0 };
+  const rows: readonly [sentence: string, words: readonly KernelWord[], fields: Fields][] = [
+    [
+      "who executed something and was gone before anybody could look",
+      [execOf(500, ["gcc", "x"]), { kind: "exit", ref: { pid: 500, startedAtTicks: 500 } }, accessOf(GONE)],
+      { "process.command_line": "gcc x", "process.executable": "/usr/bin/gcc", "process.pid": 500 },
+    ],
+    [
+      "the newest of that number",
+      [
+        execOf(500, ["gcc", "x"]),
+        { kind: "exit", ref: { pid: 500, startedAtTicks: 500 } },
+        execOf(500, ["gcc", "y"], { ref: { pid: 500, startedAtTicks: 777 } }),
+        accessOf(GONE),
+      ],
+      { "process.command_line": "gcc y" },
+    ],
+    [
+      "the one that had opened it before it became another program",
+      [
+        execOf(500, ["gcc", "x"], { ref: GONE_BEFORE }),
+        later(execOf(500, ["sudo"], { ref: GONE_BEFORE })),
+        accessOf(GONE),
+      ],
+      { "process.command_line": "gcc x" },
+    ],
+    [
+      "of before the sensor, although it became another program since",
+      [later(execOf(400, ["true"], { ref: SSHD })), accessOf(SSHD)],
+      { "process.command_line": "make" },
+    ],
+    [
+      "what a child is that has executed nothing: the one that forked it",
+      [{ kind: "fork", ref: CHILD, parent: SSHD }, accessOf({ ...CHILD, startedAtTicks: 0 })],
+      { "process.command_line": "make", "process.executable": "/usr/bin/make", "process.pid": 600 },
+    ],
+    [
+      "also over two forks",
+      [
+        { kind: "fork", ref: CHILD, parent: SSHD },
+        { kind: "fork", ref: GRANDCHILD, parent: CHILD },
+        { kind: "exit", ref: CHILD },
+        accessOf(GRANDCHILD),
+      ],
+      { "process.command_line": "make", "process.parent.pid": 600, "process.parent.command_line": "make" },
+    ],
+    ["a number where nobody knows more, and nobody vouches for it", [accessOf(GONE)], { "access.vouched": false }],
+  ];
+  for (const [sentence, words, fields] of rows)
+    test(sentence, () => {
+      const { hear, take } = setUp();
+      for (const word of words) hear(word);
+      expect(take().at(-1)?.fields).toMatchObject(fields);
+    });
+
+  test("told once for the same program, arguments and file, whatever its number", () => {
+    const { hear, take, events } = setUp();
+    for (let pid = 1_000; pid < 1_500; pid++) {
+      hear(execOf(pid, ["gcc"]));
+      hear(accessOf({ pid, startedAtTicks: pid }));
+    }
+    hear(accessOf({ pid: 1_000, startedAtTicks: 1_000 }, "/etc/gshadow"));
+    expect(take().map(({ action }) => action)).toEqual(["process-started", "file-opened", "file-opened"]);
+    expect(events.counts().lost).toBe(0);
+  });
 });
 
 describe("a storm", () => {

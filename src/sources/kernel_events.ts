@@ -3,7 +3,7 @@
  * scan ever sees, and the acts that leave nothing for a scan to find. Equal ones are told once in ten seconds and counted.
  * Bounded: what comes faster is lost, counted and said. Costs a map look-up a record; the event is made when it is judged.
  */
-import type { KernelConnection, KernelExec, KernelTask, KernelWord } from "../core/kernel.ts";
+import type { KernelConnection, KernelExec, KernelFileAccess, KernelTask, KernelWord } from "../core/kernel.ts";
 import type { EventDraft, Fields } from "../core/nouns.ts";
 import { type Process, type ProcessRef, processKey } from "../core/process.ts";
 import { connectionFields, processFields } from "../core/render.ts";
@@ -44,11 +44,14 @@ type Waiting =
       readonly kind: "connection";
       readonly word: Extract<KernelWord, { connection: KernelConnection; task: KernelTask }>;
     }
+  | { readonly kind: "access"; readonly access: KernelFileAccess; readonly ref: ProcessRef }
   | { readonly kind: "fact"; readonly word: FactWord };
-type FactWord = Extract<KernelWord, { kind: "dns" | "refused" | "signal" | "file" | "module" | "uring" | "change" }>;
+type FactWord = Extract<KernelWord, { kind: "dns" | "refused" | "signal" | "module" | "uring" | "change" }>;
 
 export function createKernelEvents(parts: {
   readonly processes: KernelProcesses;
+  /** As the last scan saw it. */
+  readonly living: (ref: ProcessRef) => Process | undefined;
   readonly nowMs: () => number;
 }): KernelEvents {
   const { processes, nowMs } = parts;
@@ -90,7 +93,7 @@ export function createKernelEvents(parts: {
         put(`signal ${word.task.ref.pid} ${word.targetPid} ${word.signal}`, { kind: "fact", word });
         return;
       case "file":
-        put(`file ${word.ref.pid} ${word.path}`, { kind: "fact", word });
+        hearAccess(word);
         return;
       case "module":
         put(`module ${word.name}`, { kind: "fact", word });
@@ -104,6 +107,15 @@ export function createKernelEvents(parts: {
       default:
         return;
     }
+  }
+
+  /** Of who was gone already the newest of that number; the sensor tells of an exec before what was opened after it. */
+  function hearAccess(access: KernelFileAccess): void {
+    const { pid, startedAtTicks, path, sinceBootUs } = access;
+    const ref = startedAtTicks === 0 ? (processes.refOf(pid) ?? { pid, startedAtTicks }) : { pid, startedAtTicks };
+    const exec = processes.execAt(ref, sinceBootUs);
+    const who = exec === undefined ? `pid ${pid}` : execKey(processes, exec);
+    put(`access ${path} ${who}`, { kind: "access", access, ref });
   }
 
   /** True where it will be told, or is like one that was. */
@@ -130,15 +142,24 @@ export function createKernelEvents(parts: {
     const taken = waiting.slice(0, max);
     waiting = waiting.slice(max);
     const described = taken.map((one) => ({ one, process: processOf(one) }));
-    const view = look(described.flatMap(({ process }) => process ?? []));
+    const above = described.flatMap(({ one, process }) => (one.kind === "access" ? parentOf(process, one.access) : []));
+    const view = look([...described.flatMap(({ process }) => process ?? []), ...above]);
     counts.told += taken.length;
     return described.flatMap(({ one, process }) => draftOf(view, one, process) ?? []);
   }
 
   function processOf(one: Waiting): Process | undefined {
     if (one.kind === "exec") return processes.describe(one.exec.task, one.exec.argv);
+    if (one.kind === "access") return processes.describedAt(one.ref, one.access.sinceBootUs, parts.living);
     const { word } = one;
     return "task" in word ? processes.describe(word.task) : undefined;
+  }
+
+  /** Above who opened something; it may be gone as well. */
+  function parentOf(process: Process | undefined, { sinceBootUs }: KernelFileAccess): readonly Process[] {
+    const ref = process === undefined ? undefined : processes.refOf(process.parentPid);
+    const parent = ref === undefined ? undefined : processes.describedAt(ref, sinceBootUs, parts.living);
+    return parent === undefined ? [] : [parent];
   }
 
   function rememberConnection(cookie: bigint): void {
@@ -172,6 +193,8 @@ function draftOf(view: HostView, one: Waiting, process: Process | undefined): Ev
       return process === undefined ? undefined : execDraft(view, one.exec, process);
     case "connection":
       return process === undefined ? undefined : connectionDraft(view, one.word, process);
+    case "access":
+      return accessDraft(view, one.access, one.ref, process);
     case "fact":
       return factDraft(view, one.word, process);
   }
@@ -218,6 +241,32 @@ function connectionDraft(
   };
 }
 
+function accessDraft(
+  view: HostView,
+  { path, watch, written }: KernelFileAccess,
+  ref: ProcessRef,
+  process: Process | undefined,
+): EventDraft {
+  return {
+    action: written ? "file-written" : "file-opened",
+    logsource: { product: "linux", service: "algo-monitor", category: "sensitive_access" },
+    fields: {
+      ...(process === undefined ? { "process.pid": ref.pid } : processFields(view, process)),
+      "file.path": path,
+      "access.kind": watch,
+      "access.vouched": process !== undefined && isVouched(view, process),
+    },
+    process: ref,
+  };
+}
+
+/** Root's program in a system directory; of an interpreter its script too. */
+function isVouched(view: HostView, process: Process): boolean {
+  const { verified, interpreter } = view.program(process);
+  const script = view.scriptOf(process);
+  return verified && (!interpreter || (script.kind === "file" && script.verified));
+}
+
 function factDraft(view: HostView, word: FactWord, process: Process | undefined): EventDraft | undefined {
   const of = process === undefined ? {} : processFields(view, process);
   const whom = process === undefined ? {} : { process: process.ref };
@@ -252,17 +301,6 @@ function factDraft(view: HostView, word: FactWord, process: Process | undefined)
         "signal.number": word.signal,
         "signal.target_pid": word.targetPid,
       });
-    case "file": {
-      const opener = knownProcess(view, word.ref);
-      return {
-        ...own("sensitive_access", "file-opened", {
-          ...(opener === undefined ? { "process.pid": word.ref.pid } : processFields(view, opener)),
-          "file.path": word.path,
-          "access.kind": word.watch,
-        }),
-        process: word.ref,
-      };
-    }
     case "module":
       return own("kernel_module", "module-loaded", { "module.name": word.name });
     case "uring":

@@ -11,6 +11,8 @@ import type { KernelFiles } from "./kernel_files.ts";
 const PROCESSES_MAX = 65_536;
 const KEPT_AFTER_END_MS = 10_000;
 const ANCESTORS_MAX = 8;
+/** An `env` that becomes a shell that becomes a program: who opened something may be two behind when that is heard. */
+const EARLIER_MAX = 2;
 
 export interface KernelProcesses {
   /** Answers the path of its cgroup, empty where nobody can say it any more. */
@@ -23,6 +25,16 @@ export interface KernelProcesses {
   ancestorsOf(task: KernelTask): readonly ProcessRef[];
   /** What it last executed, as a scan would have seen it; undefined where the kernel did not tell. */
   described(ref: ProcessRef): Process | undefined;
+  /** As it was at that moment; who had executed nothing yet is what it was forked from, which `living` may know. */
+  describedAt(
+    ref: ProcessRef,
+    sinceBootUs: number,
+    living: (ref: ProcessRef) => Process | undefined,
+  ): Process | undefined;
+  /** The newest process of that number. */
+  refOf(pid: number): ProcessRef | undefined;
+  /** What it, or who forked it, had last executed at that moment. */
+  execAt(ref: ProcessRef, sinceBootUs: number): KernelExec | undefined;
   /** Told of at all. */
   isKnown(ref: ProcessRef): boolean;
   /** Told of an exec or a fork, and not of an end. */
@@ -42,6 +54,8 @@ interface Told {
   readonly ref: ProcessRef;
   /** Absent between fork and exec. */
   exec: KernelExec | undefined;
+  /** Those before, the newest first. */
+  earlier: readonly KernelExec[];
   parent: ProcessRef | undefined;
   endedAtMs: number;
   readonly toldAtMs: number;
@@ -53,6 +67,7 @@ export function createKernelProcesses(parts: {
   readonly nowMs: () => number;
 }): KernelProcesses {
   const told = new Map<string, Told>();
+  const newest = new Map<number, Told>();
   const ended: Told[] = [];
   let dropped = 0;
   return {
@@ -61,10 +76,10 @@ export function createKernelProcesses(parts: {
     ended: end,
     describe,
     ancestorsOf,
-    described: (ref) => {
-      const exec = told.get(processKey(ref))?.exec;
-      return exec === undefined ? undefined : describe(exec.task);
-    },
+    described,
+    describedAt,
+    refOf: (pid) => newest.get(pid)?.ref,
+    execAt,
     isKnown: (ref) => told.has(processKey(ref)),
     isAlive: (ref) => told.get(processKey(ref))?.endedAtMs === 0,
     livingSince,
@@ -80,6 +95,7 @@ export function createKernelProcesses(parts: {
 
   function executed(exec: KernelExec): string {
     const one = entry(exec.task.ref);
+    if (one.exec !== undefined) one.earlier = [one.exec, ...one.earlier].slice(0, EARLIER_MAX);
     one.exec = exec;
     one.parent = exec.task.parent ?? one.parent;
     // While somebody lives in it: of a unit that is gone in a moment nobody else can say the name.
@@ -91,7 +107,39 @@ export function createKernelProcesses(parts: {
     const inherited = parent === undefined ? undefined : told.get(processKey(parent))?.exec;
     const child = entry(ref);
     child.parent = parent;
-    child.exec ??= inherited === undefined ? undefined : { ...inherited, task: { ...inherited.task, ref } };
+    if (inherited === undefined || parent === undefined) return;
+    child.exec ??= { ...inherited, task: { ...inherited.task, ref, parent } };
+  }
+
+  function described(ref: ProcessRef): Process | undefined {
+    const exec = told.get(processKey(ref))?.exec;
+    return exec === undefined ? undefined : processOfExec(exec);
+  }
+
+  function execAt(ref: ProcessRef, sinceBootUs: number): KernelExec | undefined {
+    const one = told.get(processKey(ref));
+    if (one?.exec === undefined) return undefined;
+    return [one.exec, ...one.earlier].find((exec) => exec.sinceBootUs <= sinceBootUs);
+  }
+
+  /** A daemon of before the sensor forks a child, and that child one more: none of them was seen to execute anything. */
+  function describedAt(
+    ref: ProcessRef,
+    sinceBootUs: number,
+    living: (ref: ProcessRef) => Process | undefined,
+  ): Process | undefined {
+    const exec = execAt(ref, sinceBootUs);
+    const own = exec === undefined ? living(ref) : processOfExec(exec);
+    if (own !== undefined) return own;
+    const parent = told.get(processKey(ref))?.parent;
+    let above = parent;
+    for (let step = 0; above !== undefined && step < ANCESTORS_MAX; step++) {
+      const executed = execAt(above, sinceBootUs);
+      const origin = executed === undefined ? living(above) : processOfExec(executed);
+      if (origin !== undefined) return { ...origin, ref, parentPid: parent?.pid ?? 0 };
+      above = told.get(processKey(above))?.parent;
+    }
+    return undefined;
   }
 
   function end(ref: ProcessRef, nowMs: number): void {
@@ -106,12 +154,19 @@ export function createKernelProcesses(parts: {
     const known = told.get(key);
     if (known !== undefined) return known;
     if (told.size >= PROCESSES_MAX) {
-      told.delete(told.keys().next().value ?? "");
+      const [first] = told.values();
+      if (first !== undefined) drop(first.ref);
       dropped++;
     }
-    const fresh: Told = { ref, exec: undefined, parent: undefined, endedAtMs: 0, toldAtMs: parts.nowMs() };
+    const fresh: Told = { ref, exec: undefined, parent: undefined, earlier: [], endedAtMs: 0, toldAtMs: parts.nowMs() };
     told.set(key, fresh);
+    newest.set(ref.pid, fresh);
     return fresh;
+  }
+
+  function drop(ref: ProcessRef): void {
+    told.delete(processKey(ref));
+    if (newest.get(ref.pid)?.ref.startedAtTicks === ref.startedAtTicks) newest.delete(ref.pid);
   }
 
   function ancestorsOf({ parent }: KernelTask): readonly ProcessRef[] {
@@ -132,10 +187,23 @@ export function createKernelProcesses(parts: {
     let done = 0;
     for (const { ref, endedAtMs } of ended) {
       if (nowMs - endedAtMs < KEPT_AFTER_END_MS) break;
-      told.delete(processKey(ref));
+      drop(ref);
       done++;
     }
     ended.splice(0, done);
+  }
+
+  function processOfExec(exec: KernelExec): Process {
+    const executable = parts.files.executableOf(exec.task, absolutePath(exec));
+    return processOf(
+      exec.task,
+      { words: exec.argv, truncated: exec.argvTruncated, executable },
+      placeOf(exec.task, exec),
+    );
+  }
+
+  function placeOf({ cgroup, ref }: KernelTask, exec: KernelExec | undefined): Place {
+    return { cgroup: parts.cgroups.pathOf(cgroup, ref.pid), directory: exec?.directory ?? "" };
   }
 
   function describe(task: KernelTask, argv?: readonly string[]): Process {
@@ -144,15 +212,14 @@ export function createKernelProcesses(parts: {
     const own = exec?.task.inode === task.inode ? exec : undefined;
     const words = own?.argv ?? argv ?? [];
     const executable = parts.files.executableOf(task, own === undefined ? "" : absolutePath(own));
-    return processOf(
-      task,
-      { words, truncated: own?.argvTruncated ?? argv !== undefined, executable },
-      {
-        cgroup: parts.cgroups.pathOf(task.cgroup, task.ref.pid),
-        directory: own?.directory ?? "",
-      },
-    );
+    const truncated = own?.argvTruncated ?? argv !== undefined;
+    return processOf(task, { words, truncated, executable }, placeOf(task, own));
   }
+}
+
+interface Place {
+  readonly cgroup: string;
+  readonly directory: string;
 }
 
 function absolutePath({ path, directory }: KernelExec): string {
@@ -163,7 +230,7 @@ function absolutePath({ path, directory }: KernelExec): string {
 function processOf(
   task: KernelTask,
   program: { readonly words: readonly string[]; readonly truncated: boolean; readonly executable: Executable },
-  place: { readonly cgroup: string; readonly directory: string },
+  place: Place,
 ): Process {
   return {
     ref: task.ref,

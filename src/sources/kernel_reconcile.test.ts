@@ -130,6 +130,7 @@ describe("a blind window", () => {
       urgent: 0,
       vital: 7,
       other: 1,
+      files: 0,
       unseen: 2,
     });
     expect(reconciliation.status().blindWindows).toEqual([{ fromMs: NOON_MS + 10, toMs: NOON_MS + 1_010, lost: 10 }]);

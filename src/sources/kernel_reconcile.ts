@@ -71,8 +71,8 @@ export function createReconciliation(processes: KernelProcesses, isListed: (pid:
     inodes.set(inode, cookie);
   }
 
-  function lost({ fromMs, toMs, urgent, vital, other, unseen }: KernelLoss): void {
-    keep({ fromMs, toMs, lost: urgent + vital + other + unseen });
+  function lost({ fromMs, toMs, urgent, vital, other, files, unseen }: KernelLoss): void {
+    keep({ fromMs, toMs, lost: urgent + vital + other + files + unseen });
   }
 
   function keep(window: BlindWindow): void {

@@ -18,6 +18,8 @@ const C_FILES = [
   "connector.c",
   "proc.c",
   "environment.c",
+  "files.c",
+  "watches.c",
 ] as const;
 
 /** Builds where a source changed; returns the path. Throws with a message for whoever builds. */

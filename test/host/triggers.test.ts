@@ -26,6 +26,7 @@ const LISTS = {
   SUSPICIOUS_NETWORK_PATTERNS: [":4444$"],
   REVERSE_SHELL_INDICATORS: ["sh -i"],
   INDICATORS: { files: [LIST] },
+  DECOYS: ["/srv/algo-decoy.txt"],
   SCAN_INTERVALS: { filesystem: 5 },
 };
 
