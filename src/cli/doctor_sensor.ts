@@ -15,6 +15,7 @@ const LOSSES: Readonly<Record<string, string>> = {
   on_connect6: "blocked IPv6 addresses are not refused, UDP over IPv6 is not seen",
   on_send4: "UDP without a connection is not seen",
   on_send6: "UDP over IPv6 without a connection is not seen",
+  on_exec_environment: "libraries that a program's environment loads into it (LD_PRELOAD) are not seen",
   on_signal: "who signals the daemon is not seen",
   on_module: "loaded kernel modules are not seen",
   on_uring: "programs that set io_uring up are not seen (their connections are)",
@@ -35,6 +36,12 @@ export async function kernelSensor(cli: Cli): Promise<Finding> {
 
 /** Exported for tests. */
 export function ofReport(report: SensorReport): Finding {
+  if (report.state === "connector")
+    return {
+      state: "degraded",
+      detail: `hears of starts and ends by the process connector, because BPF is refused: ${printable(report.reason ?? "")}`,
+      remedy: `${remedyFor(report.reason ?? "")}; until then the scan looks at once where a program starts that could serve a remote shell, and nothing is stopped before it acts`,
+    };
   if (report.state !== "kernel")
     return {
       state: "degraded",

@@ -139,7 +139,7 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
     ],
     ...(report.sensor === undefined || report.sensor.state === "kernel"
       ? []
-      : ([["sensor", `does not watch: ${printable(report.sensor.reason ?? "it starts")}`]] as const)),
+      : ([["sensor", sensorText(report.sensor)]] as const)),
     ...(report.kernel?.watches === true ? kernelRows(report.kernel, report.nowMs) : []),
     ...(report.sensor?.beat === undefined ? [] : ([["opens", opensText(report.sensor.beat)]] as const)),
     ...(report.files === undefined ? [] : ([["files", filesLine(cli, report.files)]] as const)),
@@ -148,6 +148,12 @@ function summaryRows(cli: Cli, report: StatusReport): readonly (readonly [string
       : ([["sessions", `${plural(report.sessions, "login")} now: sudo algo-monitor sessions`]] as const)),
     ["store", `${printable(store.path)}, ${bytes(store.sizeBytes)}${waiting}${outage}`],
   ];
+}
+
+function sensorText({ state, reason = "it starts" }: SensorReport): string {
+  return state === "connector"
+    ? `hears of starts and ends alone (process connector) and stops nothing; BPF: ${printable(reason)}`
+    : `does not watch: ${printable(reason)}`;
 }
 
 function kernelRows(kernel: KernelReport, nowMs: number): readonly (readonly [string, string])[] {

@@ -42,7 +42,7 @@ function swept(argv: readonly string[], over: Partial<Process> = {}, atMs = NOON
   const process = { ...host.process(20), executable: shellFile(), ...over };
   return {
     processes: { atMs, processes: [process], descriptors: host.descriptors },
-    sockets: { internet: host.sockets, unix: [] },
+    sockets: { internet: host.sockets, unix: [], packet: [] },
   };
 }
 
@@ -162,7 +162,7 @@ describe("between sweeps", () => {
     });
     const onlyProcesses = await context.update(processes === undefined ? {} : { processes });
     expect(onlyProcesses.internetSocket(5)?.remote?.port).toBe(443);
-    const onlySockets = await context.update({ sockets: { internet: [], unix: [] } });
+    const onlySockets = await context.update({ sockets: { internet: [], unix: [], packet: [] } });
     expect([onlySockets.processes.size, onlySockets.internetSocket(5)]).toEqual([1, undefined]);
   });
 

@@ -80,7 +80,7 @@ export function createContext(options: ContextOptions): Context {
   const units = new Map<string, Unit>();
   let catalogueAtMs = Number.NEGATIVE_INFINITY;
   let lastProcesses: ProcessesSeen = { atMs: 0, processes: [], descriptors: new Map() };
-  let lastSockets: SocketsSeen = { internet: [], unix: [] };
+  let lastSockets: SocketsSeen = { internet: [], unix: [], packet: [] };
   let programs = new Map<
     string,
     { executable: Executable; argv: readonly string[]; facts: ProgramFacts & { family: string } }
@@ -116,6 +116,7 @@ export function createContext(options: ContextOptions): Context {
       ownerlessSockets: lastSockets.internet.filter((socket) => socket.inode === 0),
       held: seen.held ?? [],
       unixSockets: new Map(lastSockets.unix.map((socket) => [socket.inode, socket])),
+      packetSockets: lastSockets.packet,
       listenerPids: sockets.listenerPids,
       unit: unitOf,
       program: facts,

@@ -5,7 +5,7 @@
  */
 import { baseName, isSystemPath, isTemporaryPath } from "../core/place.ts";
 import type { Descriptor, DescriptorKind, Executable, Process } from "../core/process.ts";
-import type { Direction, Endpoint, InternetSocket, TrafficFacts, UnixSocket } from "../core/socket.ts";
+import type { Direction, Endpoint, InternetSocket, PacketSocket, TrafficFacts, UnixSocket } from "../core/socket.ts";
 import type { HeldConnection } from "../core/sweep.ts";
 import type { Awaited, FileIdentity, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 import { NOTHING_KNOWN } from "../host/awaited.ts";
@@ -53,6 +53,7 @@ interface Parsed {
   readonly drafts: Map<number, Draft>;
   readonly sockets: InternetSocket[];
   readonly unix: Map<number, UnixSocket>;
+  readonly packet: PacketSocket[];
   readonly held: HeldConnection[];
   readonly units: Map<string, Unit>;
   readonly files: FileTable;
@@ -75,6 +76,7 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
     internetSockets: memory.observe(parsed.sockets, descriptors, atMs),
     ownerlessSockets: parsed.sockets.filter((socket) => socket.inode === 0),
     unixSockets: parsed.unix,
+    packetSockets: parsed.packet,
     held: parsed.held,
     listenerPids: memory.listenerPids,
     unit: (process) => parsed.units.get(baseName(process.cgroup)),
@@ -114,7 +116,15 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
 
 function parse(text: string, atMs: number): Parsed {
   const files = createFileTable();
-  const parsed: Parsed = { drafts: new Map(), sockets: [], unix: new Map(), held: [], units: new Map(), files };
+  const parsed: Parsed = {
+    drafts: new Map(),
+    sockets: [],
+    unix: new Map(),
+    packet: [],
+    held: [],
+    units: new Map(),
+    files,
+  };
   let cgroup = "/user.slice/user-1000.slice/session-3.scope";
   let current: Draft | undefined;
   for (const line of text.split("\n").map((raw) => raw.trim())) {
@@ -123,6 +133,7 @@ function parse(text: string, atMs: number): Parsed {
     if (word === "unit") cgroup = addUnit(parsed, rest);
     else if (word === "cgroup") cgroup = rest.join(" ");
     else if (word === "tcp" || word === "udp") parsed.sockets.push(readSocket(word, rest));
+    else if (word === "packet") parsed.packet.push(readPacket(rest));
     else if (word === "held") parsed.held.push(readHeld(rest, atMs));
     else if (word === "pair") addPair(parsed, rest);
     else if (word === "unix") addUnixListener(parsed, rest);
@@ -133,6 +144,16 @@ function parse(text: string, atMs: number): Parsed {
       throw new Error(`not a host: ${line}`);
   }
   return parsed;
+}
+
+/** `packet raw|datagram ETHERTYPE inode N` */
+function readPacket([kind, protocol, , inode]: readonly string[]): PacketSocket {
+  return {
+    inode: Number(inode),
+    kind: kind === "raw" ? "raw" : "datagram",
+    protocol: Number(protocol),
+    networkNamespace: 4_026_531_840,
+  };
 }
 
 /** `argv JSON`, `fd N r|w|rw TARGET`, `blocked FD...`, `loops FD...`: below the `pid` line that they belong to. */

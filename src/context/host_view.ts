@@ -3,7 +3,7 @@
  * Building it costs one pass over processes, descriptors and sockets; every question afterwards is a map look-up.
  */
 import type { Descriptor, Executable, Process } from "../core/process.ts";
-import type { InternetSocket, UnixSocket } from "../core/socket.ts";
+import type { InternetSocket, PacketSocket, UnixSocket } from "../core/socket.ts";
 import type { HeldConnection } from "../core/sweep.ts";
 import type { Awaited, FileIdentity, Holder, HostView, ProgramFacts, Script, Unit } from "../core/view.ts";
 
@@ -16,6 +16,7 @@ export interface ViewParts {
   readonly internetSockets: ReadonlyMap<number, InternetSocket>;
   readonly ownerlessSockets: readonly InternetSocket[];
   readonly unixSockets: ReadonlyMap<number, UnixSocket>;
+  readonly packetSockets: readonly PacketSocket[];
   readonly held: readonly HeldConnection[];
   /** Pids that listen, or were seen to, on the port a connection was accepted on. */
   readonly listenerPids: (socket: InternetSocket) => readonly number[];
@@ -55,6 +56,7 @@ export function createHostView(parts: ViewParts): HostView {
     ownerlessSockets: parts.ownerlessSockets,
     heldOf: (socket) => parts.held.find((held) => isSameSocket(held, socket)),
     unixSocket: (inode) => parts.unixSockets.get(inode),
+    packetSockets: parts.packetSockets,
     listenersFor,
     unit: parts.unit,
     program: parts.program,

@@ -232,8 +232,9 @@ export interface StatusReport {
 
 /** Since the daemon started. */
 export interface SensorReport {
-  readonly state: "kernel" | "starting" | "off";
-  /** Why it does not watch. */
+  /** `connector`: it hears of starts and ends alone, and stops nothing. */
+  readonly state: "kernel" | "connector" | "starting" | "off";
+  /** Why it does not watch from the kernel. */
   readonly reason?: string;
   readonly pid?: number;
   /** What it is attached to, and why not to the rest. */

@@ -221,6 +221,12 @@ export const FIELDS: readonly FieldDefinition[] = [
   { name: "indicator.line", type: "integer" },
   // What the kernel sensor reports of single acts.
   { name: "process.env_vars", type: "strings" },
+  // Loaded by LD_PRELOAD or LD_AUDIT, and not root's own in a system directory.
+  { name: "process.foreign_libraries", type: "strings" },
+  // Sockets below all protocols (AF_PACKET); `all` hears whatever goes over an interface.
+  { name: "packet.kind", type: "string" },
+  { name: "packet.protocol", type: "integer" },
+  { name: "packet.hears_all", type: "boolean" },
   { name: "dns.question.name", type: "string", sigma: ["QueryName"] },
   { name: "dns.question.type", type: "string", sigma: ["record_type"] },
   { name: "signal.number", type: "integer" },

@@ -49,6 +49,7 @@ export function execFixture(overrides: Partial<KernelExec> = {}): KernelExec {
     directory: "/srv",
     argv: ["bash", "-i"],
     argvTruncated: false,
+    incomplete: false,
     environment: [],
     ...overrides,
   };

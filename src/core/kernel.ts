@@ -52,6 +52,8 @@ export interface KernelExec {
   readonly directory: string;
   readonly argv: readonly string[];
   readonly argvTruncated: boolean;
+  /** Read from /proc after the fact, where BPF is refused: without connection and class, maybe the next program already. */
+  readonly incomplete: boolean;
   /** Only what loads code: `LD_PRELOAD=...` and the like. */
   readonly environment: readonly string[];
 }

@@ -44,6 +44,16 @@ export interface InternetSocket {
   readonly cookie: bigint;
 }
 
+/** AF_PACKET: reads and writes what goes over an interface, below all protocols. */
+export interface PacketSocket {
+  readonly inode: number;
+  /** With or without the link's own header. */
+  readonly kind: "raw" | "datagram";
+  /** Number of ETH_P_*: 3 is everything, 0 hears nothing (yet). */
+  readonly protocol: number;
+  readonly networkNamespace: number;
+}
+
 export interface UnixSocket {
   readonly inode: number;
   /** 0 where the socket is not connected or the peer is in another namespace. */

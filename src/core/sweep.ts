@@ -1,7 +1,7 @@
 /** What the scanners hand on: one sweep of processes, one of sockets. */
 import type { EventDraft } from "./nouns.ts";
 import type { Descriptor, Process } from "./process.ts";
-import type { InternetSocket, UnixSocket } from "./socket.ts";
+import type { InternetSocket, PacketSocket, UnixSocket } from "./socket.ts";
 
 export interface ProcessesSeen {
   readonly atMs: number;
@@ -13,6 +13,7 @@ export interface ProcessesSeen {
 export interface SocketsSeen {
   readonly internet: readonly InternetSocket[];
   readonly unix: readonly UnixSocket[];
+  readonly packet: readonly PacketSocket[];
 }
 
 /** A connection whose incoming bytes are withheld until somebody has looked at who holds it. */

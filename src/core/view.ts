@@ -1,6 +1,6 @@
 /** What detection and decision may ask about the host: the last sweep, in memory, immutable. Built by context/. */
 import type { Descriptor, Process } from "./process.ts";
-import type { InternetSocket, UnixSocket } from "./socket.ts";
+import type { InternetSocket, PacketSocket, UnixSocket } from "./socket.ts";
 import type { HeldConnection } from "./sweep.ts";
 
 export interface Holder {
@@ -72,6 +72,7 @@ export interface HostView {
   /** Present where its incoming bytes are withheld while we look. */
   heldOf(socket: InternetSocket): HeldConnection | undefined;
   unixSocket(inode: number): UnixSocket | undefined;
+  readonly packetSockets: readonly PacketSocket[];
   /** The listening socket that a connection was accepted on, where it still exists or was seen before, with its holders. */
   listenersFor(socket: InternetSocket): readonly Process[];
   unit(process: Process): Unit | undefined;

@@ -8,6 +8,7 @@ import { createIndicatorsDetector } from "../detection/detectors/indicators.ts";
 import { inlineClientDetector } from "../detection/detectors/inline_client.ts";
 import { createListenersDetector } from "../detection/detectors/listeners.ts";
 import { createMinerDetector } from "../detection/detectors/miner.ts";
+import { createPacketSocketDetector } from "../detection/detectors/packet_socket.ts";
 import { createPortScanDetector } from "../detection/detectors/port_scan.ts";
 import { createProgramPlaceDetector } from "../detection/detectors/program_place.ts";
 import { createServiceAccountDetector } from "../detection/detectors/service_account.ts";
@@ -41,6 +42,7 @@ export function allDetectors(site: Site): readonly Detector[] {
     createTorDetector({ sockets, isRelay: site.isTorRelay }),
     createIndicatorsDetector({ sockets, indicators: site.indicators }),
     createPortScanDetector(),
+    createPacketSocketDetector(),
   ];
 }
 

@@ -54,6 +54,25 @@ function setUp(
   return { clock, kernel, frames, types, sweeps, faults, setPolicy };
 }
 
+describe("a start read from /proc, where BPF is refused", () => {
+  test("of a shell makes the scan look at once, and tells the kernel nothing", async () => {
+    const { kernel, sweeps, frames } = setUp({ name: "bash", shell: true, verified: true });
+    kernel.hear({ kind: "exec", exec: execFixture({ incomplete: true, task: taskFixture({ isNamed: false }) }) });
+    await Bun.sleep(20);
+    expect(sweeps.soon).toBe(1);
+    expect(frames).toEqual([]);
+    expect(kernel.report().watches).toBe(false);
+  });
+
+  test("of an installed program that runs nobody's code is only told", async () => {
+    const { kernel, sweeps } = setUp({ name: "ls", shell: false, verified: true });
+    kernel.hear({ kind: "exec", exec: execFixture({ incomplete: true }) });
+    await Bun.sleep(20);
+    expect(sweeps.soon).toBe(0);
+    expect(kernel.takeEvents().length).toBe(1);
+  });
+});
+
 describe("the kernel is told", () => {
   test("nothing before there is a sensor, and everything when there is one", () => {
     const { kernel, types } = setUp();

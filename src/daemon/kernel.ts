@@ -32,6 +32,7 @@ import { bitsOf, compileKernelPolicy, type KernelProgram, programOf } from "./ke
 import { createKernelWatches } from "./kernel_watches.ts";
 import type { Orders } from "./orders.ts";
 import type { Run } from "./pipeline.ts";
+import { createStartLooks } from "./start_looks.ts";
 import type { UrgentSweeps } from "./supervisor.ts";
 
 const LISTEN_EVERY_MS = 100;
@@ -98,6 +99,7 @@ export function createKernel(parts: KernelParts): Kernel {
     look: parts.sweepSoon,
     answer: ({ id, held }, answer, moreMs) => sent.answer(id, held, answer, moreMs),
   });
+  const looks = createStartLooks({ clock, isWorthALook, look: parts.sweepSoon });
   let leftovers: readonly EventDraft[] = [];
   const programs = createKernelProgramList();
   let installed: readonly KernelProgramFile[] = [];
@@ -180,7 +182,8 @@ export function createKernel(parts: KernelParts): Kernel {
         return;
       case "exec":
         parts.context.expectUnit(processes.executed(word.exec));
-        if (!word.exec.task.isNamed) nameProgram(word.exec);
+        if (word.exec.incomplete) looks.hear(word.exec);
+        else if (!word.exec.task.isNamed) nameProgram(word.exec);
         break;
       case "fork":
         processes.started(word.ref, word.parent);
@@ -270,10 +273,21 @@ export function createKernel(parts: KernelParts): Kernel {
 
   /** A file that nobody had named executes for the first time: what it is decides what the kernel makes of the next. */
   function nameProgram({ task, argv }: Pick<KernelExec, "task" | "argv">): void {
+    const seen = factsOf({ task, argv });
+    if (seen !== undefined) sent.name(namedProgram(task, seen));
+  }
+
+  function isWorthALook(exec: KernelExec): boolean | undefined {
+    const seen = factsOf(exec);
+    return seen === undefined ? undefined : !seen.verified || seen.interpreter || seen.relayTool;
+  }
+
+  /** Undefined before the first sweep. */
+  function factsOf({ task, argv }: Pick<KernelExec, "task" | "argv">): ProgramFacts | undefined {
     const view = parts.lastView();
-    if (view === undefined) return;
+    if (view === undefined) return undefined;
     const process = processes.describe(task, argv);
-    sent.name(namedProgram(task, parts.context.withGone(view, [process]).program(process)));
+    return parts.context.withGone(view, [process]).program(process);
   }
 
   function tick(): void {

@@ -92,7 +92,8 @@ async function judged(verdicts: readonly KernelVerdict[], policy: Partial<Policy
       disconnect: (decision) => outcomeFixture({ decisionId: decision.id, killed: [] }),
     },
   });
-  const sweep = () => pipeline.run({ sockets: { internet: hostFixture(host).sockets, unix: [] }, urgent: true });
+  const sweep = () =>
+    pipeline.run({ sockets: { internet: hostFixture(host).sockets, unix: [], packet: [] }, urgent: true });
   for (const verdict of verdicts) {
     stops.hear(verdict);
     if (!together) await sweep();

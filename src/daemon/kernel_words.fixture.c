@@ -24,7 +24,7 @@ int main(void) {
     .local_port = 40000, .remote_port = 4444, .local_address = {10, 0, 0, 5}, .remote_address = {203, 0, 113, 7},
     .bytes_received = 5, .bytes_sent = 6, .opened_ns = 50000000000ULL};
 
-  struct wire_exec exec = {.task = task, .flags = EXEC_ARGUMENTS_CUT, .arguments_length = 6, .path_length = 7,
+  struct wire_exec exec = {.task = task, .flags = EXEC_ARGUMENTS_CUT | EXEC_INCOMPLETE, .arguments_length = 6, .path_length = 7,
     .directory_length = 9, .environment_length = 13};
   PUT(exec, WIRE_EXEC, 6 + 7 + 9 + 13);
   text(ARGUMENTS, 6), text("/bin/sh", 7), text("work\0srv", 9), text("LD_PRELOAD=x", 13);

@@ -71,6 +71,7 @@ const WORDS: readonly KernelWord[] = [
       directory: "/srv/work",
       argv: ["sh", "-i"],
       argvTruncated: true,
+      incomplete: true,
       environment: ["LD_PRELOAD=x"],
     },
   },

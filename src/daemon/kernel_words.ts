@@ -199,6 +199,7 @@ function execOf(reader: Reader): KernelWord {
       // Leaf first. Where the kernel did not get to the root it is part of a path, and no path is better.
       directory: (flags & 2) === 0 ? `/${wordsAt(reader, next(directory), directory).toReversed().join("/")}` : "",
       argvTruncated: (flags & 1) !== 0,
+      incomplete: (flags & 16) !== 0,
       environment: wordsAt(reader, next(environment), environment),
     },
   };

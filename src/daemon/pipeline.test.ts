@@ -107,7 +107,7 @@ function setUp(options: Options = {}) {
   const sweep = async (next?: string) => {
     host = next ?? host;
     clock.advance(5_000);
-    await pipeline.run({ sockets: { internet: hostFixture(host).sockets, unix: [] } });
+    await pipeline.run({ sockets: { internet: hostFixture(host).sockets, unix: [], packet: [] } });
   };
   return { clock, log, looks, stored, pipeline, sweep };
 }

@@ -1,6 +1,6 @@
 /**
  * Joins the kernel sensor's process with the daemon's head: what it says goes in as words, what is in force goes down
- * as frames, and its comings and goings are told. Without it the scans guard alone.
+ * as frames, and its comings and goings are told: BPF, else the process connector, else the scans alone.
  */
 import type { Clock } from "../core/clock.ts";
 import { bootedAtMs } from "../host/boot_clock.ts";
@@ -15,6 +15,7 @@ import { wordOf } from "./kernel_words.ts";
 const CLOSE = 10;
 const PART = "kernel sensor";
 const REMEDY = "sudo algo-monitor doctor; the scans guard every five seconds meanwhile, and it is tried again";
+const CONNECTOR_REMEDY = "sudo algo-monitor doctor; BPF is tried again every ten minutes";
 
 export interface SensorLinkParts {
   readonly clock: Clock;
@@ -33,7 +34,8 @@ export interface SensorLink extends Pick<Sensor, "send" | "stop" | "status" | "p
 
 export function createSensorLink(parts: SensorLinkParts): SensorLink {
   const { clock, degradations } = parts;
-  let isDown = false;
+  /** What guards now, as far as it was told. */
+  let told: "nothing" | "kernel" | "connector" | "scans" = "nothing";
   let senseless = 0;
   let settle = (): void => {};
   const settling = new Promise<void>((resolve) => {
@@ -46,14 +48,20 @@ export function createSensorLink(parts: SensorLinkParts): SensorLink {
     canaryFrame,
     stopFrame,
     onBegan: (hello) => {
+      if (hello.step === "connector") {
+        stepDown(hello.hooks.find(({ name }) => name === "bpf")?.answer ?? "");
+        settle();
+        return;
+      }
       parts.kernel().began();
       const missing = hello.hooks
         .filter(({ answer }) => answer !== "ok")
         .map(({ name, answer }) => `${name} (${answer})`);
       const lacks = missing.length === 0 ? "" : `; this kernel lacks ${missing.join(", ")}`;
-      if (isDown) degradations.phase(PART, { kind: "io", message: `it watches again${lacks}` }, "ends");
+      if (told === "connector" || told === "scans")
+        degradations.phase(PART, { kind: "io", message: `it watches again${lacks}` }, "ends");
       else parts.say(`the kernel sensor watches: what is certain is stopped before its first instruction${lacks}`);
-      isDown = false;
+      told = "kernel";
       settle();
     },
     onRecord: (record) => {
@@ -65,8 +73,8 @@ export function createSensorLink(parts: SensorLinkParts): SensorLink {
     onEnded: (reason) => {
       parts.kernel().ended();
       const message = `it does not watch: ${reason}`;
-      degradations.phase(PART, { kind: "unsupported", message, remedy: REMEDY }, isDown ? "once" : "begins");
-      isDown = true;
+      degradations.phase(PART, { kind: "unsupported", message, remedy: REMEDY }, told === "scans" ? "once" : "begins");
+      told = "scans";
       settle();
     },
     onMissedCanary: (missed) => {
@@ -75,6 +83,15 @@ export function createSensorLink(parts: SensorLinkParts): SensorLink {
     },
   });
   return { ...sensor, tick, settled };
+
+  function stepDown(reason: string): void {
+    if (told === "connector") return;
+    told = "connector";
+    const message =
+      `BPF is refused (${reason}), so the process connector takes over: the scan looks at once where an interpreter, ` +
+      "a relay tool or an unknown program starts; nothing is stopped or held in the kernel";
+    degradations.phase(PART, { kind: "unsupported", message, remedy: CONNECTOR_REMEDY }, "begins");
+  }
 
   async function settled(withinMs: number): Promise<void> {
     if (isOn) await Promise.race([settling, Bun.sleep(withinMs)]);

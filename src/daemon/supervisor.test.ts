@@ -57,7 +57,11 @@ function createWorld(): World {
       probe: () => ok(undefined),
       scan: () => scan("processes", { atMs: clock.nowMs(), processes: [], descriptors: new Map() }),
     },
-    network: { name: "network", probe: () => ok(undefined), scan: () => scan("network", { internet: [], unix: [] }) },
+    network: {
+      name: "network",
+      probe: () => ok(undefined),
+      scan: () => scan("network", { internet: [], unix: [], packet: [] }),
+    },
     others: [{ name: "sessions", probe: () => ok(undefined), scan: () => scan("sessions", []) }],
     takeWaiting: () => waiting.splice(0),
     settings: (name) => settings[name],
@@ -252,7 +256,7 @@ describe("what goes wrong", () => {
       network: {
         name: "network",
         probe: () => ok(undefined),
-        scan: () => ({ seen: { internet: [], unix: [] }, items: 0, faults: [], tookMs: 1 }),
+        scan: () => ({ seen: { internet: [], unix: [], packet: [] }, items: 0, faults: [], tookMs: 1 }),
       },
       others: [],
       takeWaiting: () => [],

@@ -29,6 +29,7 @@ const NOT_COMMON = new Set([
   "process.package.name",
   "process.package.state",
   "process.unit_program",
+  "process.foreign_libraries",
 ]);
 const PROCESS = FIELDS.map((field) => field.name).filter(
   (name) => (name.startsWith("process.") && !NOT_COMMON.has(name)) || name.startsWith("user."),
@@ -66,7 +67,12 @@ const PEER = [...CONNECTION, "peer.scope"];
 const OWN_SERVICE = "algo-monitor";
 
 export const FED: readonly FedLogSource[] = [
-  fed("process_creation", undefined, ["sources/processes", "sources/kernel_events"], PROCESS),
+  fed(
+    "process_creation",
+    undefined,
+    ["sources/processes", "sources/kernel_events"],
+    [...PROCESS, "process.foreign_libraries"],
+  ),
   fed("network_connection", undefined, ["sources/network", "sources/kernel_events"], [...PROCESS, ...CONNECTION]),
   fed("dns_query", undefined, ["sources/kernel_events"], [...PROCESS, "dns.question.name", "dns.question.type"]),
   fed("port_probe", OWN_SERVICE, ["sources/kernel_events"], ["peer.ip", "scan.kind", "scan.ports"]),
@@ -74,6 +80,12 @@ export const FED: readonly FedLogSource[] = [
   fed("sensitive_access", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "file.path", ...ACCESS]),
   fed("kernel_module", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "module.name"]),
   fed("io_uring", OWN_SERVICE, ["sources/kernel_events"], PROCESS),
+  fed(
+    "packet_socket",
+    OWN_SERVICE,
+    ["detection/detectors/packet_socket"],
+    [...PROCESS, ...FIELDS.map((field) => field.name).filter((name) => name.startsWith("packet."))],
+  ),
   fed("credential_change", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, ...CHANGE]),
   fed(
     "blind_window",

@@ -1,13 +1,13 @@
 // sock_diag messages: bytes of inet_diag and unix_diag answers to sockets, and the requests that ask for them.
 // Trusts nothing but the kernel's layout (linux/inet_diag.h, unix_diag.h, tcp.h); short structures of old kernels are legal.
 // Costs about 1 us a socket. Pure: no system calls here.
-import type { Direction, Endpoint, InternetSocket, TrafficFacts, UnixSocket } from "../core/socket.ts";
+import type { Direction, Endpoint, InternetSocket, PacketSocket, TrafficFacts, UnixSocket } from "../core/socket.ts";
 import { addressText, isUnspecified } from "./addresses.ts";
 import { parseAttributes } from "./netlink.ts";
 
 export const SOCK_DIAG_BY_FAMILY = 20;
 export const SOCK_DESTROY = 21;
-export const FAMILY = { unix: 1, inet: 2, inet6: 10 } as const;
+export const FAMILY = { unix: 1, inet: 2, inet6: 10, packet: 17 } as const;
 export const PROTOCOL = { tcp: 6, udp: 17, raw: 255 } as const;
 
 export type Protocol = InternetSocket["protocol"];
@@ -18,6 +18,8 @@ const UNIX_DIAG_PEER = 2;
 const SOCKET_ID_BYTES = 48;
 const INET_MESSAGE_BYTES = 72;
 const UNIX_MESSAGE_BYTES = 16;
+const PACKET_MESSAGE_BYTES = 16;
+const SOCK_RAW = 3;
 const UNIX_PATH_BYTES_MAX = 108;
 
 const TCP_STATES = [
@@ -84,6 +86,12 @@ export function unixDumpRequest(): Uint8Array {
   return body;
 }
 
+export function packetDumpRequest(): Uint8Array {
+  const body = new Uint8Array(20);
+  body[0] = FAMILY.packet;
+  return body;
+}
+
 /** The body of one inet_diag answer; undefined where it is too short or of another family. */
 export function parseInetDiag(body: Uint8Array, protocol: Protocol, networkNamespace: number): InetRow | undefined {
   if (body.byteLength < INET_MESSAGE_BYTES) return undefined;
@@ -145,6 +153,14 @@ export function parseUnixDiag(body: Uint8Array): UnixSocket | undefined {
     listening: view.getUint8(2) === STATE_LISTEN,
     path: name === undefined ? "" : unixPath(name),
   };
+}
+
+/** The body of one packet_diag answer (struct packet_diag_msg); undefined where it is too short. */
+export function parsePacketDiag(body: Uint8Array, networkNamespace: number): PacketSocket | undefined {
+  if (body.byteLength < PACKET_MESSAGE_BYTES || body[0] !== FAMILY.packet) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const kind = view.getUint8(1) === SOCK_RAW ? "raw" : "datagram";
+  return { inode: view.getUint32(4, true), kind, protocol: view.getUint16(2, true), networkNamespace };
 }
 
 /** Offsets of struct tcp_info (linux/tcp.h); the counters of bytes came with 4.19, the structure only ever grew. */

@@ -1,7 +1,7 @@
-// /proc/net/{tcp,udp,raw,unix} and their v6 forms, for kernels and containers where sock_diag does not answer.
+// /proc/net/{tcp,udp,raw,unix,packet} and their v6 forms, for kernels and containers where sock_diag does not answer.
 // Trusts columns only after checking them; knows neither cookies nor directions. Format: proc(5).
 // Costs about 1 us a line. Pure.
-import type { InternetSocket, UnixSocket } from "../core/socket.ts";
+import type { InternetSocket, PacketSocket, UnixSocket } from "../core/socket.ts";
 import { addressText } from "./addresses.ts";
 import { directionOf, type Protocol, remoteOf, stateOf } from "./diag.ts";
 
@@ -26,6 +26,17 @@ export function parseProcNetInet(
 
 export function parseProcNetUnix(bytes: Uint8Array, limit: number): Parsed<UnixSocket> {
   return parseLines(bytes, limit, parseUnixLine);
+}
+
+export function parseProcNetPacket(bytes: Uint8Array, networkNamespace: number, limit: number): Parsed<PacketSocket> {
+  return parseLines(bytes, limit, (line) => {
+    // sk, references, type, protocol in hexadecimal, interface, running, memory, user, inode
+    const columns = line.trim().split(/\s+/, 9);
+    const protocol = Number.parseInt(columns[3] ?? "", 16);
+    const inode = Number(columns[8]);
+    if (Number.isNaN(protocol) || !Number.isInteger(inode)) return undefined;
+    return { inode, kind: columns[2] === "3" ? "raw" : "datagram", protocol, networkNamespace };
+  });
 }
 
 /** Undefined from `parse` is a malformed line, null one that is left out on purpose. */

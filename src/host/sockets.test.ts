@@ -162,6 +162,21 @@ describe("other kinds of sockets", () => {
     expect(find(l)).toMatchObject({ listening: true, path: `@algo-test-${pid}`, peerInode: 0 });
   });
 
+  test("a packet socket is seen with what it hears, the same by netlink and by /proc/net", async () => {
+    const { line, ref } = await startInNamespace(
+      "import os, socket\na=socket.socket(17, 3, socket.htons(3)); b=socket.socket(17, 2, socket.htons(0x88cc))\nout=' '.join(str(os.fstat(x.fileno()).st_ino) for x in (a,b))",
+    );
+    const [all, lldp] = line.split(" ").map(Number);
+    const member = memberOf(ref.pid);
+    const networkNamespace = member.namespaces.network;
+    for (const withoutNetlink of [false, true]) {
+      const { packet, malformed } = createSocketReader({ withoutNetlink }).read([member]);
+      expect(malformed).toBe(0);
+      expect(packet).toContainEqual({ inode: all ?? 0, kind: "raw", protocol: 3, networkNamespace });
+      expect(packet).toContainEqual({ inode: lldp ?? 0, kind: "datagram", protocol: 0x88cc, networkNamespace });
+    }
+  });
+
   test("where netlink is refused /proc/net tells the same sockets, without direction and cookie", async () => {
     const { ref, line } = await startInNamespace(pairProgram("AF_INET6", "::1"));
     const [c] = line.split(" ").map(Number);

@@ -1,14 +1,16 @@
-// Every TCP, UDP, raw and unix socket in all network namespaces of running processes.
+// Every TCP, UDP, raw, unix and packet socket in all network namespaces of running processes.
 // Trusts the kernel's tables: sock_diag first, /proc/<pid>/net where that is refused or not built in (then without cookie and direction).
 // Costs about 0.8 ms a namespace that has sockets (the walk of the TCP table), 0.1 ms an empty one, 1 us a socket.
 import type { Fault, Result } from "../core/result.ts";
-import type { InternetSocket, UnixSocket } from "../core/socket.ts";
+import type { InternetSocket, PacketSocket, UnixSocket } from "../core/socket.ts";
 import {
   FAMILY,
   type InetRow,
   inetDumpRequest,
   type Protocol,
+  packetDumpRequest,
   parseInetDiag,
+  parsePacketDiag,
   parseUnixDiag,
   SOCK_DIAG_BY_FAMILY,
   type TcpCounters,
@@ -17,7 +19,7 @@ import {
 import { AT } from "./libc.ts";
 import { type DiagSocket, inNetworkNamespace, type Message, openDiagSocket, ownNetworkNamespace } from "./netlink.ts";
 import { decodeText, readLarge, readRecord } from "./procfs.ts";
-import { parseProcNetInet, parseProcNetUnix } from "./procnet.ts";
+import { type Parsed, parseProcNetInet, parseProcNetPacket, parseProcNetUnix } from "./procnet.ts";
 
 const PROC_NET_BYTES_MAX = 32 * 1024 * 1024;
 const PIDS_TRIED_MAX = 4;
@@ -31,7 +33,7 @@ export interface NamespaceMember {
 export interface SocketReaderOptions {
   readonly procRoot?: string;
   readonly namespacesMax?: number;
-  /** Internet sockets of all namespaces together; unix sockets have the same bound of their own. */
+  /** Internet sockets of all namespaces together; unix and packet sockets have the same bound of their own. */
   readonly socketsMax?: number;
   /** For tests: read /proc/net even where netlink works. */
   readonly withoutNetlink?: boolean;
@@ -42,6 +44,7 @@ export interface SocketSweep {
   /** Inode 0 is a socket that no process owns (an orphan, a request not yet accepted). */
   readonly internet: readonly InternetSocket[];
   readonly unix: readonly UnixSocket[];
+  readonly packet: readonly PacketSocket[];
   /** Raw facts behind `direction` and `traffic`, by inode, of TCP connections. */
   readonly counters: ReadonlyMap<number, TcpCounters>;
   readonly namespaces: number;
@@ -61,6 +64,7 @@ export interface SocketReader {
 interface Collection {
   readonly internet: InternetSocket[];
   readonly unix: UnixSocket[];
+  readonly packet: PacketSocket[];
   readonly counters: Map<number, TcpCounters>;
   readonly faults: Fault[];
   faultCount: number;
@@ -74,6 +78,14 @@ interface Table {
   readonly protocol: Protocol;
   readonly file: string;
   readonly statistic: string;
+}
+
+/** A table that is read in one piece. */
+interface WholeTable<T> {
+  readonly request: Uint8Array;
+  readonly file: string;
+  readonly parse: (body: Uint8Array) => T | undefined;
+  readonly parseFile: (bytes: Uint8Array, limit: number) => Parsed<T>;
 }
 
 const TABLES: readonly Table[] = [
@@ -99,6 +111,7 @@ export function createSocketReader(options: SocketReaderOptions = {}): SocketRea
       tookMs: performance.now() - startMs,
       internet: collection.internet,
       unix: collection.unix,
+      packet: collection.packet,
       counters: collection.counters,
       namespaces: namespaces.size,
       faults: collection.faults,
@@ -127,6 +140,7 @@ export function createSocketReader(options: SocketReaderOptions = {}): SocketRea
       const used = socketsInUse(procRoot, pid);
       for (const table of TABLES) if (used(table.statistic)) readTable(table, inode, pid, diag, collection);
       readUnix(pid, diag, collection);
+      readPacket(inode, pid, diag, collection);
     } finally {
       diag?.close();
     }
@@ -169,27 +183,48 @@ export function createSocketReader(options: SocketReaderOptions = {}): SocketRea
   }
 
   function readUnix(pid: number | "self", diag: DiagSocket | undefined, collection: Collection): void {
-    let rows: UnixSocket[] = [];
-    const dumped = dumpTwice(diag, unixDumpRequest(), collection, {
+    const table = { request: unixDumpRequest(), file: "unix", parse: parseUnixDiag, parseFile: parseProcNetUnix };
+    readWhole(table, collection.unix, pid, diag, collection);
+  }
+
+  function readPacket(inode: number, pid: number | "self", diag: DiagSocket | undefined, collection: Collection): void {
+    const table: WholeTable<PacketSocket> = {
+      request: packetDumpRequest(),
+      file: "packet",
+      parse: (body) => parsePacketDiag(body, inode),
+      parseFile: (bytes, limit) => parseProcNetPacket(bytes, inode, limit),
+    };
+    readWhole(table, collection.packet, pid, diag, collection);
+  }
+
+  function readWhole<T>(
+    table: WholeTable<T>,
+    into: T[],
+    pid: number | "self",
+    diag: DiagSocket | undefined,
+    collection: Collection,
+  ): void {
+    let rows: T[] = [];
+    const dumped = dumpTwice(diag, table.request, collection, {
       begin: () => {
         rows = [];
       },
       visit: (message) => {
-        const socket = parseUnixDiag(message.body);
+        const socket = table.parse(message.body);
         if (socket === undefined) collection.malformed++;
-        else if (collection.unix.length + rows.length < socketsMax) rows.push(socket);
+        else if (into.length + rows.length < socketsMax) rows.push(socket);
         else collection.cutSockets++;
       },
     });
     if (dumped) {
-      for (const socket of rows) collection.unix.push(socket);
+      for (const socket of rows) into.push(socket);
       return;
     }
-    const bytes = readLarge(AT.currentDirectory, `${procRoot}/${pid}/net/unix`, PROC_NET_BYTES_MAX);
+    const bytes = readLarge(AT.currentDirectory, `${procRoot}/${pid}/net/${table.file}`, PROC_NET_BYTES_MAX);
     if (typeof bytes === "number") return;
     collection.fallbacks++;
-    const parsed = parseProcNetUnix(bytes, socketsMax - collection.unix.length);
-    for (const socket of parsed.sockets) collection.unix.push(socket);
+    const parsed = table.parseFile(bytes, socketsMax - into.length);
+    for (const socket of parsed.sockets) into.push(socket);
     collection.malformed += parsed.malformed;
     collection.cutSockets += parsed.cut;
   }
@@ -232,6 +267,7 @@ function emptyCollection(): Collection {
   return {
     internet: [],
     unix: [],
+    packet: [],
     counters: new Map(),
     faults: [],
     faultCount: 0,

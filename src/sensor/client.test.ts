@@ -27,14 +27,21 @@ function record(type: number, sizeBytes: number, write: (view: DataView) => void
 }
 
 const HOOKS = "on_exec\tok\non_module\tNo such file or directory\n";
-const HELLO = record(1, 40 + HOOKS.length, (view) => {
-  view.setUint32(16, 1, true);
-  view.setUint32(20, 77, true);
-  view.setUint32(32, HOOKS.length, true);
-  [...HOOKS].forEach((letter, index) => {
-    view.setUint8(40 + index, letter.charCodeAt(0));
+const HELLO = greeting(HOOKS, 0);
+const CONNECTOR = greeting("bpf\tOperation not permitted\nconnector\tok\n", 1);
+
+function greeting(hooks: string, step: number): Uint8Array {
+  return record(1, 40 + hooks.length, (view) => {
+    view.setUint32(16, 1, true);
+    view.setUint32(20, 77, true);
+    view.setUint32(32, hooks.length, true);
+    view.setUint32(36, step, true);
+    [...hooks].forEach((letter, index) => {
+      view.setUint8(40 + index, letter.charCodeAt(0));
+    });
   });
-});
+}
+
 const BEAT = record(2, 144, (view) => {
   view.setUint32(16, 5, true);
   view.setBigUint64(24, 900n, true);
@@ -96,6 +103,25 @@ describe("a sensor that works", () => {
     expect(heard.ended).toEqual([]);
     expect(sensor.status().state).toBe("off");
     expect(sensor.send(record(129, 48))).toBe(false);
+  });
+
+  test("by the process connector says so, why, and needs no connection in its canary", async () => {
+    const canary = record(21, 32, (view) => view.setUint32(24, 4242, true));
+    const [started, ended] = [4, 6].map((type) => record(type, 288, (view) => view.setUint32(16, 4242, true)));
+    if (started === undefined || ended === undefined) throw new Error("no records");
+    const answer = `dd bs=24 count=1 2>/dev/null >/dev/null; printf '%b' '${[canary, started, ended].map(octal).join("")}'`;
+    const beats = `while :; do printf '%b' '${octal(BEAT)}'; sleep 0.2; done`;
+    let skippedMs = 0;
+    const { sensor } = sensorOf(script("connector", [CONNECTOR], `${answer}\n${beats}`), {
+      clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() + skippedMs },
+    });
+    sensor.start();
+    await until(() => sensor.status().state === "connector");
+    expect(sensor.status().reason).toBe("Operation not permitted");
+    skippedMs = 1_100;
+    sensor.tick();
+    await until(() => sensor.status().canary.seen === 1);
+    await sensor.stop();
   });
 
   test("takes no policy before it has greeted", async () => {

@@ -6,7 +6,7 @@
 import type { Clock } from "../core/clock.ts";
 import { messageOf, type Result } from "../core/result.ts";
 import { createFramer } from "./framing.ts";
-import { type Beat, beatOf, canarySeen, type Hello, helloOf, RECORD } from "./own_records.ts";
+import { type Beat, beatOf, canarySeen, type Hello, helloOf, RECORD, type SensorStep } from "./own_records.ts";
 import { type SensorProcess, startedSensor } from "./process.ts";
 
 /** It speaks every second. */
@@ -34,8 +34,8 @@ export interface SensorParts {
 }
 
 export interface SensorStatus {
-  readonly state: "kernel" | "starting" | "off";
-  /** Why not. */
+  readonly state: SensorStep | "starting" | "off";
+  /** Why not by BPF. */
   readonly reason?: string;
   readonly pid?: number;
   readonly hooks: Hello["hooks"];
@@ -115,7 +115,7 @@ export function createSensor(parts: SensorParts): Sensor {
         const hello = helloOf(record);
         running.hello = hello;
         running.lastBeatMs = clock.monotonicMs();
-        canary.began(running.lastBeatMs, canOpen(hello));
+        canary.began(running.lastBeatMs, partsOf(hello));
         parts.onBegan(hello);
         return;
       }
@@ -176,9 +176,10 @@ export function createSensor(parts: SensorParts): Sensor {
 
   function status(): SensorStatus {
     const state = stateOf(running);
+    const why = running?.hello?.hooks.find(({ name }) => name === "bpf")?.answer ?? reason;
     return {
       state,
-      ...(state === "kernel" ? {} : { reason }),
+      ...(state === "kernel" ? {} : { reason: why }),
       ...(running === undefined ? {} : { pid: running.process.pid }),
       hooks: running?.hello?.hooks ?? [],
       ...(beat === undefined ? {} : { beat }),
@@ -190,15 +191,16 @@ export function createSensor(parts: SensorParts): Sensor {
 
 function stateOf(running: Running | undefined): SensorStatus["state"] {
   if (running === undefined) return "off";
-  return running.hello === undefined ? "starting" : "kernel";
+  return running.hello?.step ?? "starting";
 }
 
-/** Where the kernel has fanotify for us, the sensor must see its own file as well. */
-function canOpen({ hooks }: Hello): boolean {
-  return hooks.some(({ name, answer }) => name === FILE_HOOK && answer === "ok");
+/** What of a canary each step can see: the connector hears of no connection, and files need fanotify. */
+function partsOf({ step, hooks }: Hello): number {
+  const canOpen = hooks.some(({ name, answer }) => name === FILE_HOOK && answer === "ok");
+  return (step === "kernel" ? KERNEL_PARTS : CONNECTOR_PARTS) | (canOpen ? FILE_PART : 0);
 }
 
-/** Each minute the sensor must see its own exec, connection, exit and, where it can, file. */
+/** Each minute the sensor must see its own exec and exit and, where it can, connection and file. */
 function createCanary() {
   let dueMs = Number.POSITIVE_INFINITY;
   let sentMs: number | undefined;
@@ -211,8 +213,8 @@ function createCanary() {
   let inARow = 0;
   let lastAtMs: number | undefined;
   return {
-    began(nowMs: number, withFiles: boolean): void {
-      allParts = withFiles ? KERNEL_PARTS | FILE_PART : KERNEL_PARTS;
+    began(nowMs: number, parts: number): void {
+      allParts = parts;
       dueMs = nowMs + 1_000;
       sentMs = undefined;
       inARow = 0;
@@ -254,5 +256,6 @@ function createCanary() {
 
 /** Said by the sensor, executed, connected, ended. */
 const KERNEL_PARTS = 15;
+const CONNECTOR_PARTS = 11;
 const FILE_PART = 16;
 const FILE_HOOK = "watched_files";

@@ -34,6 +34,7 @@ static int complain(enum libbpf_print_level level, const char *format, va_list a
   if (level == LIBBPF_WARN) {
     char line[sizeof complaints];
     vsnprintf(line, sizeof line, format, arguments);
+    for (char *at = line; *at; at++) if (*at == '\n') *at = at[1] ? ' ' : 0;
     if (!strstr(line, "BEGIN PROG LOAD LOG")) memcpy(complaints, line, sizeof complaints);
   }
   return 0;

@@ -12,10 +12,14 @@ export const RECORD = {
   canary: 21,
 } as const;
 
+export type SensorStep = "kernel" | "connector";
+
 export interface Hello {
   readonly version: number;
   readonly pid: number;
   readonly pidNamespace: number;
+  /** From what it knows: all it can, or starts and ends alone. */
+  readonly step: SensorStep;
   /** What it is attached to, and why not to the rest. */
   readonly hooks: readonly { readonly name: string; readonly answer: string }[];
 }
@@ -49,7 +53,8 @@ export function helloOf(record: Uint8Array): Hello {
       const [name = "", answer = ""] = line.split("\t");
       return { name, answer };
     });
-  return { version: number(view, 16), pid: number(view, 20), pidNamespace: number(view, 24), hooks };
+  const step = number(view, 36) === 1 ? "connector" : "kernel";
+  return { version: number(view, 16), pid: number(view, 20), pidNamespace: number(view, 24), step, hooks };
 }
 
 export function beatOf(record: Uint8Array): Beat {

@@ -4,7 +4,8 @@
  * the daemon does not read, rings fill and count what they lose; nothing here ever waits for the daemon.
  * Ends when standard input does.
  *
- *   algo-sensor run [--cgroup DIRECTORY]   normal work
+ *   algo-sensor run [--cgroup DIRECTORY]   normal work: by BPF, where that is refused by the process connector
+ *   algo-sensor connector                  by the process connector alone
  *   algo-sensor probe                      load, attach, say what works, end
  */
 #define _GNU_SOURCE
@@ -23,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "connector.h"
+#include "environment.h"
 #include "files.h"
 #include "loader.h"
 #include "output.h"
@@ -47,7 +50,9 @@ static int on_urgent(void *context, void *data, size_t size) {
 
 static int on_fact(void *context, void *data, size_t size) {
   (void)context;
-  return output_fact(data, size);
+  (void)size;
+  const struct wire_header *record = environment_joined(data);
+  return record ? output_fact(record, record->size) : 0;
 }
 
 static void say_hello(void) {
@@ -152,14 +157,32 @@ static void loop(void) {
   }
 }
 
+static int failed(const char *connector) {
+  fprintf(stderr, "sensor: %s%s%s\n", programs.failure, *connector ? "; the process connector: " : "", connector);
+  return 69;
+}
+
+/* BPF is refused. After a while it is tried again, by a fresh start of ourselves with the same pipes. */
+static int step_down(char **words) {
+  const char *fault = connector_open();
+  if (*fault) return failed(fault);
+  output_open(STDOUT_FILENO);
+  if (connector_run(programs.failure, &ended)) {
+    output_flush();
+    execv("/proc/self/exe", words);
+  }
+  return 0;
+}
+
 int main(int count, char **words) {
   if (count > 1 && strcmp(words[1], "--seen") == 0) return 0; /* the canary's exec */
   const char *cgroup = "/sys/fs/cgroup";
   for (int i = 2; i + 1 < count; i++)
     if (strcmp(words[i], "--cgroup") == 0) cgroup = words[i + 1];
-  bool probing = count > 1 && strcmp(words[1], "probe") == 0;
-  if (!probing && (count < 2 || strcmp(words[1], "run") != 0)) {
-    fprintf(stderr, "usage: algo-sensor run [--cgroup DIRECTORY] | probe\n");
+  const char *task = count > 1 ? words[1] : "";
+  bool probing = strcmp(task, "probe") == 0, without = strcmp(task, "connector") == 0;
+  if (!probing && !without && strcmp(task, "run") != 0) {
+    fprintf(stderr, "usage: algo-sensor run [--cgroup DIRECTORY] | connector | probe\n");
     return 64;
   }
   prctl(PR_SET_NAME, "algo-sensor"); /* started from memory it is called after a descriptor */
@@ -169,10 +192,8 @@ int main(int count, char **words) {
     signal(SIGTERM, on_end);
     signal(SIGINT, on_end);
   }
-  if (!loaded_open(&programs, cgroup)) {
-    fprintf(stderr, "sensor: %s\n", programs.failure);
-    return 69;
-  }
+  if (without) snprintf(programs.failure, sizeof programs.failure, "not asked for");
+  if (without || !loaded_open(&programs, cgroup)) return probing ? failed("") : step_down(words);
   if (probing) {
     for (int i = 0; i < programs.hook_count; i++)
       printf("%s\t%s\t%u\n", programs.hooks[i].name, programs.hooks[i].answer, loaded_checked(&programs.hooks[i]));

@@ -15,6 +15,7 @@
 #define WIRE_RECORD_MAX 8192
 #define WIRE_DNS_MAX 512
 #define WIRE_TEXT_MAX 4096 /* argv of one exec; what is longer is cut and marked */
+#define WIRE_VARIABLE_MAX 256 /* one variable of the environment, with its zero */
 
 /* ---------------------------------------------------------------- records, sensor to daemon */
 
@@ -40,6 +41,7 @@ enum wire_type {
   WIRE_ASK = 19,     /* something is held, or only noticed, until the daemon has looked */
   WIRE_EXPIRED = 20, /* a hold ran out before the daemon answered; it was let go */
   WIRE_CANARY = 21,  /* the sensor made its own exec, connect and file event; nonce as ordered */
+  WIRE_ENVIRONMENT = 22, /* of the EXEC that follows; the sensor puts it there */
   WIRE_TYPES
 };
 
@@ -161,7 +163,16 @@ struct wire_exec {
   __u16 environment_length; /* only what loads code: LD_PRELOAD=..., LD_AUDIT, BASH_ENV, PERL5OPT, ... */
   __u32 argument_count;
 };
-enum exec_flags { EXEC_ARGUMENTS_CUT = 1, EXEC_DIRECTORY_CUT = 2, EXEC_ENVIRONMENT_CUT = 4, EXEC_CANARY = 8 };
+enum exec_flags { EXEC_ARGUMENTS_CUT = 1, EXEC_DIRECTORY_CUT = 2, EXEC_ENVIRONMENT_CUT = 4, EXEC_CANARY = 8,
+  EXEC_INCOMPLETE = 16 /* read from /proc after the fact: no connection, no class, maybe the next program already */ };
+
+/* Zero-terminated words follow: what may be a variable that loads code, and nothing else. */
+struct wire_environment {
+  struct wire_header header;
+  __u32 pid;
+  __u32 flags; /* EXEC_ENVIRONMENT_CUT */
+  __u64 start_ns;
+};
 
 struct wire_fork {
   struct wire_header header;
@@ -355,8 +366,10 @@ struct wire_hello {
   __u32 pid_namespace;
   __u32 adopted;          /* 1: programs of a predecessor were taken over */
   __u32 text_length;
-  __u32 reserved;
+  __u32 step;             /* enum sensor_step */
 };
+/* From what it knows; without either the scans guard alone. */
+enum sensor_step { STEP_BPF = 0, STEP_CONNECTOR = 1 };
 
 struct wire_canary {
   struct wire_header header;

@@ -9,6 +9,8 @@ import { type Process, type ProcessRef, processKey } from "../core/process.ts";
 import { connectionFields, processFields } from "../core/render.ts";
 import type { InternetSocket } from "../core/socket.ts";
 import type { HostView } from "../core/view.ts";
+import { statOf } from "../host/executables.ts";
+import { foreignLibraries } from "./foreign_libraries.ts";
 import type { KernelProcesses } from "./kernel_processes.ts";
 import { asSocket } from "./kernel_verdicts.ts";
 import type { HeardNames } from "./names_heard.ts";
@@ -172,10 +174,10 @@ export function createKernelEvents(parts: {
 }
 
 /** What is judged of an exec is the same for the same program, arguments, starter and user. */
-function execKey(processes: KernelProcesses, { task, argv }: KernelExec): string {
+function execKey(processes: KernelProcesses, { task, argv, environment }: KernelExec): string {
   const { parent } = task;
   const starter = parent === undefined ? 0 : (processes.reportedInode(parent) ?? `pid ${parent.pid}`);
-  return `exec ${task.device} ${task.inode} ${task.effectiveUid} ${starter} ${argv.join("\0")}`;
+  return `exec ${task.device} ${task.inode} ${task.effectiveUid} ${starter} ${environment.join("\0")} ${argv.join("\0")}`;
 }
 
 function connectionKey(kind: string, task: KernelTask, { remote, local, listens }: KernelConnection): string {
@@ -203,12 +205,22 @@ function draftOf(view: HostView, one: Waiting, process: Process | undefined): Ev
 }
 
 function execDraft(view: HostView, exec: KernelExec, process: Process): EventDraft {
-  const loads = exec.environment.length === 0 ? {} : { "process.env_vars": exec.environment };
+  const loads = exec.environment.length === 0 ? {} : loadsOf(view, exec);
   return {
     action: "process-started",
     logsource: { product: "linux", category: "process_creation" },
     fields: { ...processFields(view, process), ...loads },
     process: process.ref,
+  };
+}
+
+function loadsOf({ ourMountNamespace }: HostView, { environment, directory, task }: KernelExec): Fields {
+  // In another mount namespace the same path is another file.
+  const root = task.namespaces.mount === ourMountNamespace ? "" : `/proc/${task.ref.pid}/root`;
+  const foreign = foreignLibraries(environment, directory, (path) => statOf(`${root}${path}`));
+  return {
+    "process.env_vars": environment,
+    ...(foreign.length === 0 ? {} : { "process.foreign_libraries": foreign }),
   };
 }
 

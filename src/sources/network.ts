@@ -1,4 +1,4 @@
-/** Every TCP, UDP, raw and unix socket of all network namespaces of running processes, by sock_diag, each 5 s. */
+/** Every TCP, UDP, raw, unix and packet socket of all network namespaces of running processes, by sock_diag, each 5 s. */
 import { type Fault, ok } from "../core/result.ts";
 import type { SocketsSeen } from "../core/sweep.ts";
 import { createSocketReader, type NamespaceMember } from "../host/sockets.ts";

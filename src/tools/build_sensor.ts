@@ -9,7 +9,18 @@ const WORKSHOP = join(ROOT, "dist", ".sensor");
 export const SENSOR = join(ROOT, "dist", "algo-sensor.bin");
 /** Of Debian; other distributions have the same under similar names. */
 export const SENSOR_PACKAGES = ["clang", "llvm", "libbpf-dev", "libelf-dev", "zlib1g-dev", "gcc", "libc6-dev"] as const;
-const C_FILES = ["sensor.c", "loader.c", "output.c", "policy.c", "guard.c", "files.c", "watches.c"] as const;
+const C_FILES = [
+  "sensor.c",
+  "loader.c",
+  "output.c",
+  "policy.c",
+  "guard.c",
+  "connector.c",
+  "proc.c",
+  "environment.c",
+  "files.c",
+  "watches.c",
+] as const;
 
 /** Builds where a source changed; returns the path. Throws with a message for whoever builds. */
 export function buildSensor(): string {

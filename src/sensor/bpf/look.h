@@ -5,7 +5,7 @@
 #ifndef ALGO_LOOK_H
 #define ALGO_LOOK_H
 
-enum scratch_of { SCRATCH_EXEC, SCRATCH_STATE, SCRATCH_RECEIVE, SCRATCH_CONNECT, SCRATCH_EGRESS, SCRATCH_OTHER, SCRATCHES };
+enum scratch_of { SCRATCH_EXEC, SCRATCH_STATE, SCRATCH_RECEIVE, SCRATCH_CONNECT, SCRATCH_EGRESS, SCRATCH_OTHER, SCRATCH_ENVIRONMENT, SCRATCHES };
 
 struct words { /* what argv says; see read_arguments */
   __u32 position, word, at; /* byte, number of the word, byte within the word */

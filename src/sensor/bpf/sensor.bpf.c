@@ -15,6 +15,7 @@
 #include "graph.h"
 #include "judge.h"
 #include "changes.h"
+#include "environment.h"
 #include "processes.h"
 #include "sockets.h"
 #include "packets.h"
