@@ -221,6 +221,7 @@ function readProcess(line: string, cgroup: string, files: FileTable, atMs: numbe
     fileHandles: 3,
     residentBytes: 4 * 1024 * 1024,
     hugePagesBytes: number("huge", 0),
+    tracerPid: number("tracer", 0),
     cpuPercent: number("cpu", 0),
     cpuTimeMs: 10,
     childrenCpuTicks: 0,
@@ -228,7 +229,9 @@ function readProcess(line: string, cgroup: string, files: FileTable, atMs: numbe
   };
 }
 
-const KEYS = "pid ppid uid euid state tty age cpu huge session cgroup name owner mode build mount waited".split(" ");
+const KEYS = "pid ppid uid euid state tty age cpu huge tracer session cgroup name owner mode build mount waited".split(
+  " ",
+);
 
 function readDescriptor([fd = "", mode = "", ...target]: readonly string[], files: FileTable): Descriptor {
   const text = target.join(" ");
