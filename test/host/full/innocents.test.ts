@@ -27,6 +27,11 @@ describe("all innocents", () => {
     await waitForKernel(host);
     expect((await status(host)).mode).toBe("enforce");
     expect(await judgeInnocents(host, INNOCENTS)).toEqual({ dead: [], kills: 0, verdicts: 0, accusations: [] });
+    const { kernel } = await status(host);
+    const { asks, askedReleased, answerMedianMs, answerP99Ms, holdsExpired } = kernel;
+    console.log(
+      `held and asked about ${asks} times, ${askedReleased} released, answered in ${answerMedianMs} ms (99 %: ${answerP99Ms} ms), ${holdsExpired} too late`,
+    );
   });
 
   test("installing on a host where all of it already runs finds nothing to kill either", async () => {
