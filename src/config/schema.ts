@@ -178,6 +178,14 @@ const SHAPE = {
     example: true,
     since: "0.3.0",
   }),
+  DEEP_SYSCALLS: key(z.boolean(), {
+    default: false,
+    unit: "",
+    description:
+      "The sensor also looks at every system call, for what nothing else tells: ptrace and process_vm_writev into another process, written memory that becomes code, setns, unshare, mount. It costs every program some 0.1 us for each system call. Without it the scan sees who traces whom while it lasts, and changed namespaces are seen at the next start of a program.",
+    example: true,
+    since: "0.3.0",
+  }),
   SCANNERS: key(
     z.strictObject({
       processes: z.boolean().default(true),

@@ -274,6 +274,8 @@ const KERNEL: Readonly<Record<string, Words>> = {
   "kernel.action": "what the kernel did",
   "kernel.generation": "the number of the policy in force",
   "kernel.times": "how often in one look",
+  "syscall.name": "the system call it made",
+  "syscall.target_pid": "the process that the system call is about",
   "trace.target.pid": "the process that it has under its control (ptrace)",
   "trace.target.executable": "the program that it has under its control (ptrace)",
   "trace.target.user": "whose process it has under its control (ptrace)",

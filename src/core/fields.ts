@@ -224,6 +224,8 @@ export const FIELDS: readonly FieldDefinition[] = [
   // Loaded by LD_PRELOAD or LD_AUDIT, and not root's own in a system directory.
   { name: "process.foreign_libraries", type: "strings" },
   // Sockets below all protocols (AF_PACKET); `all` hears whatever goes over an interface.
+  { name: "syscall.name", type: "string" },
+  { name: "syscall.target_pid", type: "integer" },
   { name: "trace.target.pid", type: "integer" },
   { name: "trace.target.executable", type: "string" },
   { name: "trace.target.user", type: "string" },

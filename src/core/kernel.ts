@@ -129,6 +129,9 @@ export const SHAPE_WORDS: Readonly<Record<KernelShape, string>> = {
   told: "who opened the connection and said nothing is told a command that needs no program",
 };
 
+/** What only the system call tells (DEEP_SYSCALLS); as enum deep_call of sensor/wire.h. */
+export type DeepCall = "ptrace" | "process_vm_writev" | "mprotect" | "setns" | "unshare" | "mount";
+
 /** One thing the kernel said. */
 export type KernelWord =
   | { readonly kind: "exec"; readonly exec: KernelExec }
@@ -141,6 +144,7 @@ export type KernelWord =
   | KernelFileAccess
   | { readonly kind: "module"; readonly task: KernelTask; readonly name: string }
   | { readonly kind: "uring"; readonly task: KernelTask }
+  | { readonly kind: "deep"; readonly task: KernelTask; readonly call: DeepCall; readonly targetPid: number }
   | KernelChange
   | { readonly kind: "verdict"; readonly verdict: KernelVerdict }
   | { readonly kind: "ask"; readonly ask: KernelAsk }

@@ -45,7 +45,9 @@ const UNIT_ROOTS = ["/system.slice/", "/", "/user.slice/"];
 export interface KernelParts {
   readonly clock: Clock;
   readonly users: Users;
-  readonly orders: Pick<Orders, "fresh" | "rules"> & { config(): Pick<Config, "SENSOR" | "GUARD_ON" | "DECOYS"> };
+  readonly orders: Pick<Orders, "fresh" | "rules"> & {
+    config(): Pick<Config, "SENSOR" | "GUARD_ON" | "DECOYS" | "DEEP_SYSCALLS">;
+  };
   readonly context: Pick<Context, "withGone" | "expectUnit">;
   /** Addresses and networks of the site's pools. */
   readonly pools: () => readonly string[];
@@ -266,7 +268,7 @@ export function createKernel(parts: KernelParts): Kernel {
         daemonPid: process.pid,
         mayHold: orders.config().SENSOR.hold,
         guardOn: orders.config().GUARD_ON,
-        deepSyscalls: false,
+        deepSyscalls: orders.config().DEEP_SYSCALLS,
       }),
     );
   }

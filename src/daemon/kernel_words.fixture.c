@@ -49,6 +49,8 @@ int main(void) {
   PUT(module, WIRE_MODULE, 0);
   struct wire_uring uring = {.task = task};
   PUT(uring, WIRE_URING, 0);
+  struct wire_deep deep = {.task = task, .call = DEEP_WRITTEN, .target_pid = 700};
+  PUT(deep, WIRE_DEEP, 0);
   struct wire_change change = {.task = task, .before_uid = 1000, .what = CHANGE_UID | CHANGE_CAPABILITIES | CHANGE_NET_NS, .before_capabilities = 1};
   PUT(change, WIRE_CHANGE, 0);
   struct wire_verdict verdict = {.task = task, .conn = conn, .holder_pid = 450, .holder_start_ns = 14500000000ULL,

@@ -88,6 +88,7 @@ const WORDS: readonly KernelWord[] = [
   { kind: "file", sinceBootUs: 60_000_000, ...REF, path: "/a/b/c", watch: "decoy", written: true },
   { kind: "module", task: TASK, name: "evil" },
   { kind: "uring", task: TASK },
+  { kind: "deep", task: TASK, call: "process_vm_writev", targetPid: 700 },
   {
     kind: "change",
     task: TASK,

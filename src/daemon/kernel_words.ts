@@ -4,6 +4,7 @@
  */
 import { parseDns } from "../core/dns.ts";
 import type {
+  DeepCall,
   KernelAsk,
   KernelConnection,
   KernelRule,
@@ -37,6 +38,7 @@ const TYPE = {
   file: 14,
   module: 15,
   uring: 16,
+  deep: 23,
   change: 17,
   verdict: 18,
   ask: 19,
@@ -58,6 +60,7 @@ export const FIXED_BYTES: Readonly<Record<keyof typeof TYPE, number>> = {
   file: 40,
   module: 184,
   uring: 136,
+  deep: 144,
   change: 136,
   verdict: 304,
   ask: 304,
@@ -87,6 +90,15 @@ const SHAPES: readonly KernelShape[] = [
   "child",
   "unknown-program",
   "told",
+];
+const DEEP_CALLS: readonly (DeepCall | undefined)[] = [
+  undefined,
+  "ptrace",
+  "process_vm_writev",
+  "mprotect",
+  "setns",
+  "unshare",
+  "mount",
 ];
 const STAGES: readonly KernelStage[] = ["held", "exec", "connect", "receive", "send", "held"];
 const ACTIONS: readonly (KernelAction | undefined)[] = [undefined, "killed", "rehearsed", "refused", "dropped"];
@@ -146,6 +158,12 @@ export function wordOf(record: Uint8Array, bootMs: number): KernelWord | undefin
       return fileOf(reader);
     case "module":
       return { kind: "module", task: taskAt(reader), name: textAt(reader, 120, 64) };
+    case "deep": {
+      const call = DEEP_CALLS[view.getUint32(120, true)];
+      return call === undefined
+        ? undefined
+        : { kind: "deep", task: taskAt(reader), call, targetPid: view.getUint32(124, true) };
+    }
     case "uring":
       return { kind: "uring", task: taskAt(reader) };
     case "change":

@@ -80,6 +80,7 @@ export const FED: readonly FedLogSource[] = [
   fed("sensitive_access", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "file.path", ...ACCESS]),
   fed("kernel_module", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "module.name"]),
   fed("io_uring", OWN_SERVICE, ["sources/kernel_events"], PROCESS),
+  fed("deep_syscall", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "syscall.name", "syscall.target_pid"]),
   fed(
     "process_trace",
     OWN_SERVICE,

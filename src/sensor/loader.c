@@ -18,6 +18,7 @@
 extern const unsigned char sensor_bpf[], sensor_bpf_end[];
 
 static char complaints[400];
+#define DEEP_PROGRAM "on_syscall"
 
 /* Without these nothing is guarded; all others are eyes more or less. */
 static const char *const needed[] = {"on_fork", "on_exec", "on_exec_judged", "on_exit", "on_state", "on_receive", NULL};
@@ -51,14 +52,22 @@ static bool fail(struct loaded *out, const char *what, int error) {
   return false;
 }
 
-static bool load(struct loaded *out, bool everything) {
+/* All of them, all but what is attached by order only, or those that are needed: one that a kernel refuses takes none with it. */
+enum extent { EVERYTHING, WITHOUT_DEEP, NEEDED_ONLY };
+
+static bool is_wanted(const char *name, enum extent extent) {
+  if (extent == NEEDED_ONLY) return is_needed(name);
+  return extent == EVERYTHING || strcmp(name, DEEP_PROGRAM) != 0;
+}
+
+static bool load(struct loaded *out, enum extent extent) {
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "algo_sensor");
   out->object = bpf_object__open_mem(sensor_bpf, sensor_bpf_end - sensor_bpf, &options);
   if (!out->object) return fail(out, "the programs cannot be read", errno);
   out->adopted = guard_adopt(out->object);
   struct bpf_program *program;
   bpf_object__for_each_program(program, out->object)
-    if (!everything && !is_needed(bpf_program__name(program))) bpf_program__set_autoload(program, false);
+    if (!is_wanted(bpf_program__name(program), extent)) bpf_program__set_autoload(program, false);
   if (bpf_object__load(out->object) == 0) return true;
   int error = errno;
   bpf_object__close(out->object);
@@ -70,6 +79,7 @@ static void attach(struct loaded *out, int cgroup) {
   struct bpf_program *program;
   bpf_object__for_each_program(program, out->object) {
     if (out->hook_count >= HOOKS_MAX) return;
+    if (strcmp(bpf_program__name(program), DEEP_PROGRAM) == 0) continue; /* by order only */
     struct hook *hook = &out->hooks[out->hook_count++];
     hook->name = bpf_program__name(program);
     hook->program = bpf_program__fd(program);
@@ -89,6 +99,20 @@ static void attach(struct loaded *out, int cgroup) {
   }
 }
 
+const char *loaded_deep(struct loaded *loaded, bool on) {
+  static struct bpf_link *link;
+  if (on == (link != NULL)) return "";
+  if (!on) {
+    bpf_link__destroy(link);
+    link = NULL;
+    return "";
+  }
+  struct bpf_program *program = bpf_object__find_program_by_name(loaded->object, DEEP_PROGRAM);
+  if (!program || bpf_program__fd(program) < 0) return "refused by this kernel";
+  link = bpf_program__attach(program);
+  return link ? "" : strerror(errno);
+}
+
 static int map_of(struct loaded *out, const char *name) {
   return bpf_object__find_map_fd_by_name(out->object, name);
 }
@@ -102,7 +126,7 @@ bool loaded_open(struct loaded *out, const char *cgroup_path) {
     snprintf(out->failure, sizeof out->failure, "this kernel has no type information (/sys/kernel/btf/vmlinux: %s)", strerror(errno));
     return false;
   }
-  if (!load(out, true) && !load(out, false)) return false;
+  if (!load(out, EVERYTHING) && !load(out, WITHOUT_DEEP) && !load(out, NEEDED_ONLY)) return false;
   complaints[0] = 0;
   out->urgent = map_of(out, "urgent");
   out->vital = map_of(out, "vital");

@@ -39,6 +39,8 @@ __u32 loaded_checked(const struct hook *hook);
 __u64 loaded_misses(const struct loaded *loaded);
 __u64 boot_ns(void);
 /* Whether programs and tables outlive us. Empty when done, else why not. */
+/* Whether every system call is looked at (DEEP_SYSCALLS). Empty when done, else why not. */
+const char *loaded_deep(struct loaded *loaded, bool on);
 const char *loaded_guard(struct loaded *loaded, bool on);
 
 #endif

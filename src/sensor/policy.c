@@ -43,6 +43,8 @@ static void set_settings(const struct policy_settings *frame) {
   bpf_map_update_elem(maps->settings, &zero, &now, BPF_ANY);
   const char *fault = loaded_guard(maps, frame->guard_on);
   if (*fault) fprintf(stderr, "sensor: GUARD_ON: %s\n", fault);
+  fault = loaded_deep(maps, frame->deep_syscalls);
+  if (*fault) fprintf(stderr, "sensor: DEEP_SYSCALLS: %s\n", fault);
 }
 
 static void set_programs(const struct policy_program *list, __u32 count) {

@@ -42,6 +42,7 @@ enum wire_type {
   WIRE_EXPIRED = 20, /* a hold ran out before the daemon answered; it was let go */
   WIRE_CANARY = 21,  /* the sensor made its own exec, connect and file event; nonce as ordered */
   WIRE_ENVIRONMENT = 22, /* of the EXEC that follows; the sensor puts it there */
+  WIRE_DEEP = 23,    /* with DEEP_SYSCALLS: one of enum deep_call */
   WIRE_TYPES
 };
 
@@ -249,6 +250,23 @@ struct wire_module {
 struct wire_uring {
   struct wire_header header;
   struct wire_task task;
+  char name[16];
+};
+
+enum deep_call {
+  DEEP_TRACED = 1,     /* ptrace: attached to another process */
+  DEEP_WRITTEN = 2,    /* process_vm_writev */
+  DEEP_EXECUTABLE = 3, /* mprotect: memory of its own that could be written becomes code */
+  DEEP_ENTERED = 4,    /* setns */
+  DEEP_UNSHARED = 5,   /* unshare */
+  DEEP_MOUNTED = 6     /* mount */
+};
+
+struct wire_deep {
+  struct wire_header header;
+  struct wire_task task;
+  __u32 call;
+  __u32 target_pid; /* as the caller counts; 0 where it concerns itself */
   char name[16];
 };
 

@@ -121,6 +121,12 @@ const ROWS: readonly [sentence: string, word: KernelWord, category: string, fiel
     { "file.path": "/etc/shadow", "access.kind": "credentials", "process.executable": "/usr/bin/make" },
   ],
   ["a module", { kind: "module", task: taskFixture(), name: "evil" }, "kernel_module", { "module.name": "evil" }],
+  [
+    "a write into another process",
+    { kind: "deep", task: taskFixture(), call: "process_vm_writev", targetPid: 77 },
+    "deep_syscall",
+    { "syscall.name": "process_vm_writev", "syscall.target_pid": 77 },
+  ],
   ["an io_uring", { kind: "uring", task: taskFixture() }, "io_uring", { "process.pid": 500 }],
   [
     "root that nobody explains",

@@ -48,7 +48,7 @@ type Waiting =
     }
   | { readonly kind: "access"; readonly access: KernelFileAccess; readonly ref: ProcessRef }
   | { readonly kind: "fact"; readonly word: FactWord };
-type FactWord = Extract<KernelWord, { kind: "dns" | "refused" | "signal" | "module" | "uring" | "change" }>;
+type FactWord = Extract<KernelWord, { kind: "dns" | "refused" | "signal" | "module" | "uring" | "deep" | "change" }>;
 
 export function createKernelEvents(parts: {
   readonly processes: KernelProcesses;
@@ -104,6 +104,9 @@ export function createKernelEvents(parts: {
         return;
       case "uring":
         put(`uring ${word.task.inode} ${word.task.effectiveUid}`, { kind: "fact", word });
+        return;
+      case "deep":
+        put(`deep ${word.call} ${word.task.inode} ${word.task.effectiveUid}`, { kind: "fact", word });
         return;
       case "change":
         put(`change ${word.task.inode} ${word.beforeUid} ${word.task.effectiveUid}`, { kind: "fact", word });
@@ -315,6 +318,11 @@ function factDraft(view: HostView, word: FactWord, process: Process | undefined)
       return own("kernel_module", "module-loaded", { "module.name": word.name });
     case "uring":
       return own("io_uring", "io-uring-created", {});
+    case "deep":
+      return own("deep_syscall", "system-call-seen", {
+        "syscall.name": word.call,
+        ...(word.targetPid === 0 ? {} : { "syscall.target_pid": word.targetPid }),
+      });
     case "change":
       return own("credential_change", "credentials-changed", {
         "change.before_user_id": word.beforeUid,

@@ -34,7 +34,7 @@ enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 
-enum bpf_func_id { BPF_FUNC_loop = 181 };
+enum bpf_func_id { BPF_FUNC_find_vma = 180, BPF_FUNC_loop = 181 };
 
 struct bpf_raw_tracepoint_args { __u64 args[0]; };
 
@@ -119,6 +119,8 @@ struct tty_file_private { struct tty_struct *tty; };
 typedef struct { int counter; } atomic_t;
 struct mm_struct { struct file *exe_file; unsigned long arg_start, arg_end, env_start, env_end; };
 struct signal_struct { atomic_t live; struct pid *pids[4]; struct tty_struct *tty; __u64 utime, stime; int group_exit_code; };
+struct pt_regs { unsigned long di, si, dx; };
+struct vm_area_struct { unsigned long vm_flags; void *anon_vma; };
 struct list_head { struct list_head *next, *prev; };
 struct task_struct {
   int pid;

@@ -20,5 +20,6 @@
 #include "sockets.h"
 #include "packets.h"
 #include "other.h"
+#include "deep.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -34,6 +34,8 @@ struct settings {
   __u64 asked;
   __u64 named_since_ns; /* see tell_names */
   __u64 named;
+  __u64 deep_since_ns; /* see on_syscall */
+  __u64 deep_told;
 };
 
 struct process {
