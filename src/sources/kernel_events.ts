@@ -102,7 +102,7 @@ export function createKernelEvents(parts: {
         put(`uring ${word.task.inode} ${word.task.effectiveUid}`, { kind: "fact", word });
         return;
       case "change":
-        put(`change ${word.task.inode} ${word.beforeUid} ${word.task.effectiveUid}`, { kind: "fact", word });
+        put(`change ${word.task.inode} ${word.beforeUid} ${word.task.effectiveUid} ${word.namespaces.join()}`, { kind: "fact", word });
         return;
       default:
         return;
