@@ -69,6 +69,8 @@ export interface ContextOptions {
   readonly identity?: (executable: Executable) => FileIdentity | undefined;
   /** What the site's pattern lists say of a process. */
   readonly hints?: (process: Process) => readonly string[];
+  /** By which name an address was looked up, where somebody heard it. */
+  readonly nameOf?: (address: string) => string | undefined;
 }
 
 export function createContext(options: ContextOptions): Context {
@@ -126,6 +128,7 @@ export function createContext(options: ContextOptions): Context {
       isTrustedByName: (process) => trust.isTrusted(process, facts(process), scriptKnown(process)),
       identity: options.identity ?? nobodyKnows,
       hints: options.hints ?? noHints,
+      nameOf: options.nameOf ?? (() => undefined),
     });
   }
 

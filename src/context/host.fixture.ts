@@ -39,6 +39,8 @@ export interface HostFixtureOptions {
   readonly identities?: ReadonlyMap<string, FileIdentity>;
   /** By pid. */
   readonly hints?: ReadonlyMap<number, readonly string[]>;
+  /** Address to the name it was looked up by. */
+  readonly names?: ReadonlyMap<string, string>;
 }
 
 interface Draft {
@@ -87,6 +89,7 @@ export function hostFixture(text: string, options: HostFixtureOptions = {}): Hos
     isTrustedByName: (process) => options.trusted?.includes(process.ref.pid) ?? false,
     identity: (executable) => options.identities?.get(executable.path),
     hints: (process) => options.hints?.get(process.ref.pid) ?? [],
+    nameOf: (address) => options.names?.get(address),
   });
   return { view, sockets: parsed.sockets, descriptors, process: processOf };
 
@@ -218,6 +221,7 @@ function readProcess(line: string, cgroup: string, files: FileTable, atMs: numbe
     fileHandles: 3,
     residentBytes: 4 * 1024 * 1024,
     hugePagesBytes: number("huge", 0),
+    tracerPid: number("tracer", 0),
     cpuPercent: number("cpu", 0),
     cpuTimeMs: 10,
     childrenCpuTicks: 0,
@@ -225,7 +229,9 @@ function readProcess(line: string, cgroup: string, files: FileTable, atMs: numbe
   };
 }
 
-const KEYS = "pid ppid uid euid state tty age cpu huge session cgroup name owner mode build mount waited".split(" ");
+const KEYS = "pid ppid uid euid state tty age cpu huge tracer session cgroup name owner mode build mount waited".split(
+  " ",
+);
 
 function readDescriptor([fd = "", mode = "", ...target]: readonly string[], files: FileTable): Descriptor {
   const text = target.join(" ");

@@ -30,6 +30,7 @@ export interface ViewParts {
   readonly isTrustedByName: (process: Process) => boolean;
   readonly identity: (executable: Executable) => FileIdentity | undefined;
   readonly hints: (process: Process) => readonly string[];
+  readonly nameOf: (address: string) => string | undefined;
 }
 
 export function createHostView(parts: ViewParts): HostView {
@@ -67,6 +68,7 @@ export function createHostView(parts: ViewParts): HostView {
     isTrustedByName: parts.isTrustedByName,
     identityOf: (process) => (process.executable === undefined ? undefined : parts.identity(process.executable)),
     hintsOf: parts.hints,
+    nameOf: parts.nameOf,
   };
 
   function awaited(process: Process): Awaited {

@@ -125,11 +125,11 @@ export function addressText({ bits, value }: Address): string {
     const part = (value >> shift) & ((1n << size) - 1n);
     parts.push(part.toString(bits === 32 ? 10 : 16));
   }
-  return bits === 32 ? parts.join(".") : shortened(parts.join(":"));
+  return bits === 32 ? parts.join(".") : shortenedAddress(parts.join(":"));
 }
 
 /** The longest run of zeros, the first of equal ones, is left out (RFC 5952). */
-function shortened(text: string): string {
+export function shortenedAddress(text: string): string {
   const runs = [...text.matchAll(/(?:^|:)0(?::0)+(?::|$)/g)];
   const [longest] = runs.sort((left, right) => right[0].length - left[0].length);
   return longest === undefined

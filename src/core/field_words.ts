@@ -274,6 +274,11 @@ const KERNEL: Readonly<Record<string, Words>> = {
   "kernel.action": "what the kernel did",
   "kernel.generation": "the number of the policy in force",
   "kernel.times": "how often in one look",
+  "trace.target.pid": "the process that it has under its control (ptrace)",
+  "trace.target.executable": "the program that it has under its control (ptrace)",
+  "trace.target.user": "whose process it has under its control (ptrace)",
+  "trace.same_user": { yes: "the other process is of the same user", no: "the other process is of another user" },
+  "trace.own_child": { yes: "it started the other process itself", no: "the other process was there before" },
   "packet.kind": "how its packet socket sees packets (raw: with the link's own header)",
   "packet.protocol": "the protocol that its packet socket hears",
   "packet.hears_all": {

@@ -224,11 +224,16 @@ export const FIELDS: readonly FieldDefinition[] = [
   // Loaded by LD_PRELOAD or LD_AUDIT, and not root's own in a system directory.
   { name: "process.foreign_libraries", type: "strings" },
   // Sockets below all protocols (AF_PACKET); `all` hears whatever goes over an interface.
+  { name: "trace.target.pid", type: "integer" },
+  { name: "trace.target.executable", type: "string" },
+  { name: "trace.target.user", type: "string" },
+  { name: "trace.same_user", type: "boolean" },
+  { name: "trace.own_child", type: "boolean" },
   { name: "packet.kind", type: "string" },
   { name: "packet.protocol", type: "integer" },
   { name: "packet.hears_all", type: "boolean" },
   { name: "dns.question.name", type: "string", sigma: ["QueryName"] },
-  { name: "dns.question.type", type: "integer" },
+  { name: "dns.question.type", type: "string", sigma: ["record_type"] },
   { name: "signal.number", type: "integer" },
   { name: "signal.target_pid", type: "integer" },
   // credentials, decoy, process-memory.

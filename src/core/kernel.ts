@@ -1,4 +1,5 @@
 /** What the kernel sensor says, in the daemon's own nouns: made of its records by daemon/kernel_words.ts. */
+import type { DnsMessage } from "./dns.ts";
 import type { KernelAction, KernelStage } from "./nouns.ts";
 import type { Namespaces, ProcessRef } from "./process.ts";
 import type { Direction, Endpoint } from "./socket.ts";
@@ -134,7 +135,7 @@ export type KernelWord =
   | { readonly kind: "fork"; readonly ref: ProcessRef; readonly parent: ProcessRef | undefined }
   | { readonly kind: "exit"; readonly ref: ProcessRef }
   | { readonly kind: "connect" | "listen" | "accept"; readonly task: KernelTask; readonly connection: KernelConnection }
-  | { readonly kind: "dns"; readonly ref: ProcessRef; readonly name: string; readonly questionType: number }
+  | { readonly kind: "dns"; readonly ref: ProcessRef; readonly message: DnsMessage }
   | KernelRefused
   | KernelSignal
   | KernelFileAccess

@@ -71,6 +71,8 @@ export interface Process {
   readonly fileHandles: number;
   readonly residentBytes: number;
   readonly hugePagesBytes: number;
+  /** Who has it under ptrace at the moment; 0 for nobody. */
+  readonly tracerPid: number;
   /** Since the previous sweep (or since start for a new process); 100 is one core. */
   readonly cpuPercent: number;
   readonly cpuTimeMs: number;

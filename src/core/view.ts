@@ -90,6 +90,8 @@ export interface HostView {
   isTrustedByName(process: Process): boolean;
   /** Of the file a process runs. Asks for it when it is not known yet, and then is absent until a later sweep. */
   identityOf(process: Process): FileIdentity | undefined;
+  /** By which name this address was looked up last on this host, where the sensor heard it. */
+  nameOf(address: string): string | undefined;
   /** What the site's pattern lists say of a process; a hint raises scores and proves nothing. */
   hintsOf(process: Process): readonly string[];
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../core/clock.ts";
 import type { ScannerName } from "../core/control.ts";
 import { createKillBudget, type KillBudget } from "../decision/budget.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
-import { fileIndicatorDrafts } from "../detection/detectors/indicators.ts";
+import { fileIndicatorDrafts, lookupIndicatorDrafts } from "../detection/detectors/indicators.ts";
 import { createHints } from "../detection/site/hints.ts";
 import type { Users } from "../host/users.ts";
 import type { Notifier } from "../notify/notifier.ts";
@@ -61,6 +61,7 @@ export function createGuard(parts: GuardParts): Guard {
     users: parts.users,
     trustedProcesses: site.trustedProcesses,
     hints: createHints(site.processes),
+    nameOf: (address) => kernel.nameOf(address),
     identity: eyes.identify,
     onFault: (message) => degradations.note("units", message, "systemctl status; it is asked again at the next sweep"),
     onNameRefused: ({ name, message }) => announce.say("INFO", message, "health", `trusted name ${name} ${message}`),
@@ -88,7 +89,10 @@ export function createGuard(parts: GuardParts): Guard {
     changes: createChangeWriter(kernel),
     stops: kernel.stops,
     detectors: detectors(),
-    follows: (event) => fileIndicatorDrafts(event, site.indicators()),
+    follows: (event) => [
+      ...fileIndicatorDrafts(event, site.indicators()),
+      ...lookupIndicatorDrafts(event, site.indicators()),
+    ],
     engine: orders.engine,
     policy: orders.policy,
     budget,

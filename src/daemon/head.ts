@@ -17,6 +17,7 @@ import { createSiteNetworkDetector } from "../detection/detectors/site_network.t
 import { createSitePatternsDetector } from "../detection/detectors/site_patterns.ts";
 import { createThresholdsDetector } from "../detection/detectors/thresholds.ts";
 import { createTorDetector } from "../detection/detectors/tor.ts";
+import { createTracedDetector } from "../detection/detectors/traced.ts";
 import { createUnknownProcessDetector } from "../detection/detectors/unknown_process.ts";
 import { wiredShellDetector } from "../detection/detectors/wired_shell.ts";
 import { createNewSockets } from "../detection/site/new_sockets.ts";
@@ -42,6 +43,7 @@ export function allDetectors(site: Site): readonly Detector[] {
     createTorDetector({ sockets, isRelay: site.isTorRelay }),
     createIndicatorsDetector({ sockets, indicators: site.indicators }),
     createPortScanDetector(),
+    createTracedDetector(),
     createPacketSocketDetector(),
   ];
 }
@@ -54,6 +56,7 @@ export function hostContext(parts: {
   readonly onNameRefused?: (refusal: NameRefusal) => void;
   readonly identity?: ContextOptions["identity"];
   readonly hints?: ContextOptions["hints"];
+  readonly nameOf?: ContextOptions["nameOf"];
 }): Context {
   return createContext({
     ourMountNamespace: readNamespaces("self").mount,
@@ -65,6 +68,7 @@ export function hostContext(parts: {
     ...(parts.onNameRefused === undefined ? {} : { onNameRefused: parts.onNameRefused }),
     ...(parts.identity === undefined ? {} : { identity: parts.identity }),
     ...(parts.hints === undefined ? {} : { hints: parts.hints }),
+    ...(parts.nameOf === undefined ? {} : { nameOf: parts.nameOf }),
   });
 }
 

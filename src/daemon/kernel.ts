@@ -24,6 +24,7 @@ import { createKernelFiles } from "../sources/kernel_files.ts";
 import { createKernelProcesses } from "../sources/kernel_processes.ts";
 import { createReconciliation } from "../sources/kernel_reconcile.ts";
 import { createKernelStops } from "../sources/kernel_stops.ts";
+import { createHeardNames } from "../sources/names_heard.ts";
 import type { BlockedNetwork } from "./blocks.ts";
 import { createKernelAsks } from "./kernel_asks.ts";
 import { createKernelOrders } from "./kernel_orders.ts";
@@ -73,6 +74,8 @@ export interface Kernel {
   takeEvents(): readonly EventDraft[];
   wasTold(ref: ProcessRef, inode: number): boolean;
   wasConnectionTold(cookie: bigint): boolean;
+  /** By which name an address was looked up. */
+  nameOf(address: string): string | undefined;
   /** Config, pause, operators: whatever may have changed is compared and sent. */
   applyOrders(): void;
   /** Once a second. */
@@ -86,7 +89,8 @@ export function createKernel(parts: KernelParts): Kernel {
   const cgroups = createCgroups(() => clock.monotonicMs());
   const files = createKernelFiles(nowMs);
   const processes = createKernelProcesses({ files, cgroups, nowMs });
-  const events = createKernelEvents({ processes, living, nowMs });
+  const names = createHeardNames();
+  const events = createKernelEvents({ processes, living, names, nowMs });
   const stops = createKernelStops(processes);
   const sent = createKernelOrders(parts.send);
   const reconciliation = createReconciliation(processes, isListed);
@@ -116,6 +120,7 @@ export function createKernel(parts: KernelParts): Kernel {
     takeEvents,
     wasTold: events.wasTold,
     wasConnectionTold: events.wasConnectionTold,
+    nameOf: names.nameOf,
     applyOrders,
     tick,
     report,

@@ -35,9 +35,9 @@ int main(void) {
   PUT(exit, WIRE_EXIT, 0);
   struct wire_socket opened = {.task = task, .conn = conn};
   PUT(opened, WIRE_CONNECT, 0);
-  struct wire_dns dns = {.pid = 500, .start_ns = 15009000000ULL, .question_type = 28, .name_length = 7};
-  PUT(dns, WIRE_DNS, 7);
-  text("a.b.org", 7);
+  struct wire_dns dns = {.pid = 500, .start_ns = 15009000000ULL, .message_length = 25};
+  PUT(dns, WIRE_DNS, 25);
+  text("\0\1\1\0\0\1\0\0\0\0\0\0\1a\1b\3org\0\0\x1c\0\1", 25);
   struct wire_refused refused = {.family = 4, .ports = 30, .source = {198, 51, 100, 9}};
   PUT(refused, WIRE_REFUSED, 0);
   struct wire_signal signal = {.task = task, .target_pid = 700, .signal = 9, .name = "kill"};

@@ -78,7 +78,11 @@ const WORDS: readonly KernelWord[] = [
   { kind: "fork", ref: { pid: 501, startedAtTicks: 1_600 }, parent: REF },
   { kind: "exit", ref: { pid: 501, startedAtTicks: 1_600 } },
   { kind: "connect", task: TASK, connection: CONNECTION },
-  { kind: "dns", ref: REF, name: "a.b.org", questionType: 28 },
+  {
+    kind: "dns",
+    ref: REF,
+    message: { isAnswer: false, name: "a.b.org", questionType: "AAAA", addresses: [] },
+  },
   { kind: "refused", source: "198.51.100.9", ports: 30 },
   { kind: "signal", task: TASK, name: "kill", targetPid: 700, signal: 9 },
   { kind: "file", sinceBootUs: 60_000_000, ...REF, path: "/a/b/c", watch: "decoy", written: true },

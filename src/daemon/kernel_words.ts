@@ -2,6 +2,7 @@
  * From a record of sensor/wire.h to what the daemon works with. Trusts nothing beyond the record's own size: what is too
  * short or of no known type is no word, and the caller counts it. Costs 2 us a record.
  */
+import { parseDns } from "../core/dns.ts";
 import type {
   KernelAsk,
   KernelConnection,
@@ -51,7 +52,7 @@ export const FIXED_BYTES: Readonly<Record<keyof typeof TYPE, number>> = {
   connect: 240,
   listen: 240,
   accept: 240,
-  dns: 136,
+  dns: 32,
   refused: 48,
   signal: 152,
   file: 40,
@@ -127,13 +128,10 @@ export function wordOf(record: Uint8Array, bootMs: number): KernelWord | undefin
       const connection = connectionAt(reader, 120);
       return connection === undefined ? undefined : { kind: name, task: taskAt(reader), connection };
     }
-    case "dns":
-      return {
-        kind: "dns",
-        ref: refAt(reader, 16, 24),
-        name: textAt(reader, 136, view.getUint16(22, true)),
-        questionType: view.getUint16(20, true),
-      };
+    case "dns": {
+      const message = parseDns(record.subarray(32, 32 + view.getUint16(22, true)));
+      return message === undefined ? undefined : { kind: "dns", ref: refAt(reader, 16, 24), message };
+    }
     case "refused":
       return { kind: "refused", source: addressAt(reader, 32, view.getUint8(16)), ports: view.getUint32(20, true) };
     case "signal":

@@ -81,6 +81,12 @@ export const FED: readonly FedLogSource[] = [
   fed("kernel_module", OWN_SERVICE, ["sources/kernel_events"], [...PROCESS, "module.name"]),
   fed("io_uring", OWN_SERVICE, ["sources/kernel_events"], PROCESS),
   fed(
+    "process_trace",
+    OWN_SERVICE,
+    ["detection/detectors/traced"],
+    [...PROCESS, ...FIELDS.map((field) => field.name).filter((name) => name.startsWith("trace."))],
+  ),
+  fed(
     "packet_socket",
     OWN_SERVICE,
     ["detection/detectors/packet_socket"],
@@ -180,6 +186,8 @@ export const FED: readonly FedLogSource[] = [
       "indicator.line",
       "file.path",
       "file.hash.sha256",
+      "dns.question.name",
+      "dns.question.type",
     ],
   ),
   fed(

@@ -79,7 +79,7 @@ describe("parseStat", () => {
 describe("parseStatus", () => {
   test("takes ids, the size of the descriptor table, nested pids and huge pages", () => {
     const text =
-      "Name:\tUid:\\n\nUmask:\t0022\nUid:\t1000\t0\t2\t3\nGid:\t7\t8\t9\t10\nFDSize:\t64\nNSpid:\t300\t12\nVmRSS:\t  5 kB\nHugetlbPages:\t  2048 kB\nThreads:\t1\n";
+      "Name:\tUid:\\n\nUmask:\t0022\nTracerPid:\t77\nUid:\t1000\t0\t2\t3\nGid:\t7\t8\t9\t10\nFDSize:\t64\nNSpid:\t300\t12\nVmRSS:\t  5 kB\nHugetlbPages:\t  2048 kB\nThreads:\t1\n";
     expect(parseStatus(bytes(text))).toEqual({
       uid: 1000,
       effectiveUid: 0,
@@ -87,6 +87,7 @@ describe("parseStatus", () => {
       namespacePids: [300, 12],
       descriptorTableSize: 64,
       hugePagesBytes: 2048 * 1024,
+      tracerPid: 77,
     });
   });
 

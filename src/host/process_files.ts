@@ -33,6 +33,8 @@ export interface StatusFields {
   /** The pid in each nested pid namespace, outermost first; one entry where it is in ours. */
   readonly namespacePids: readonly number[];
   readonly hugePagesBytes: number;
+  /** Who has it under ptrace, 0 for nobody. */
+  readonly tracerPid: number;
 }
 
 export interface CommandLine {
@@ -47,6 +49,7 @@ const KERNEL_THREAD_STATUS: StatusFields = {
   descriptorTableSize: 0,
   namespacePids: [],
   hugePagesBytes: 0,
+  tracerPid: 0,
 };
 const FIELD_COUNT = 53; // numbered as in proc(5), from 1
 const fields = new Float64Array(FIELD_COUNT);
@@ -87,21 +90,23 @@ export function parseStatus(bytes: Uint8Array | undefined): StatusFields {
   let gid = -1;
   let descriptorTableSize = 0;
   let hugePagesBytes = 0;
+  let tracerPid = 0;
   let namespacePids: readonly number[] = [];
   for (let at = 0; at < bytes.byteLength; ) {
     const newline = bytes.indexOf(0x0a, at);
     const end = newline < 0 ? bytes.byteLength : newline;
     if (startsWith(bytes, at, UID)) [uid = -1, effectiveUid = -1] = numbersOf(bytes, at + UID.byteLength, end);
+    else if (startsWith(bytes, at, TRACER)) [tracerPid = 0] = numbersOf(bytes, at + TRACER.byteLength, end);
     else if (startsWith(bytes, at, GID)) [gid = -1] = numbersOf(bytes, at + GID.byteLength, end);
     else if (startsWith(bytes, at, TABLE)) [descriptorTableSize = 0] = numbersOf(bytes, at + TABLE.byteLength, end);
     else if (startsWith(bytes, at, NSPID)) namespacePids = numbersOf(bytes, at + NSPID.byteLength, end);
     else if (startsWith(bytes, at, HUGETLB)) {
       hugePagesBytes = (numbersOf(bytes, at + HUGETLB.byteLength, end)[0] ?? 0) * 1024;
-      break; // the last of the five in the file
+      break; // the last of the six in the file
     }
     at = end + 1;
   }
-  return { uid, effectiveUid, gid, descriptorTableSize, namespacePids, hugePagesBytes };
+  return { uid, effectiveUid, gid, descriptorTableSize, namespacePids, hugePagesBytes, tracerPid };
 }
 
 /** Arguments split at NUL. `before` is returned where the same bytes were read, so that equal sweeps share memory. */
@@ -146,6 +151,7 @@ export function parseCgroup(text: string): string {
 const encoder = new TextEncoder();
 const UID = encoder.encode("Uid:");
 const GID = encoder.encode("Gid:");
+const TRACER = encoder.encode("TracerPid:");
 const TABLE = encoder.encode("FDSize:");
 const NSPID = encoder.encode("NSpid:");
 const HUGETLB = encoder.encode("HugetlbPages:");

@@ -281,6 +281,7 @@ function describe(seen: Seen): Process {
     fileHandles: seen.fileHandles,
     residentBytes: stat.residentPages * seen.pageBytes,
     hugePagesBytes: status.hugePagesBytes,
+    tracerPid: status.tracerPid,
     cpuPercent: seen.cpuPercent,
     cpuTimeMs: ((stat.userTicks + stat.systemTicks) * 1000) / seen.ticksPerSecond,
     childrenCpuTicks: stat.childrenUserTicks + stat.childrenSystemTicks,

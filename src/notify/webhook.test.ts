@@ -357,6 +357,7 @@ describe("the spool", () => {
     expect(output.status?.().waiting).toBe(1_000);
     const spooled = readFileSync(`${home}/spool/webhook.jsonl`, "utf8");
     expect(spooled).toContain("KILLED");
-    expect(output.status?.().failed).toBe(501);
+    // One may be on its way already.
+    expect([500, 501]).toContain(output.status?.().failed ?? 0);
   });
 });

@@ -13,6 +13,7 @@
 
 #define WIRE_VERSION 2
 #define WIRE_RECORD_MAX 8192
+#define WIRE_DNS_MAX 512
 #define WIRE_TEXT_MAX 4096 /* argv of one exec; what is longer is cut and marked */
 #define WIRE_VARIABLE_MAX 256 /* one variable of the environment, with its zero */
 
@@ -198,13 +199,13 @@ struct wire_socket {
   char name[16];         /* comm */
 };
 
+/* A message from or to port 53 over UDP, as it stands on the wire. */
 struct wire_dns {
   struct wire_header header;
-  __u32 pid;
-  __u16 question_type;
-  __u16 name_length; /* dotted text follows */
+  __u32 pid; /* who opened the socket */
+  __u16 reserved;
+  __u16 message_length; /* what follows, cut at WIRE_DNS_MAX */
   __u64 start_ns;
-  struct wire_conn conn;
 };
 
 struct wire_refused {

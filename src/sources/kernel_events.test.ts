@@ -9,7 +9,9 @@ import type { Process, ProcessRef } from "../core/process.ts";
 import type { HostView } from "../core/view.ts";
 import { createKernelEvents } from "./kernel_events.ts";
 import { createKernelProcesses } from "./kernel_processes.ts";
+import { createHeardNames } from "./names_heard.ts";
 
+const POOL_ASKED = { isAnswer: false, name: "pool.example", questionType: "A", addresses: [] } as const;
 const PARENT = `pid 400 ppid 1 uid 1000 exe /usr/bin/make
   argv ["make"]`;
 
@@ -36,7 +38,7 @@ function setUp() {
     const process = view.processes.get(ref.pid);
     return process?.ref.startedAtTicks === ref.startedAtTicks ? process : undefined;
   };
-  const events = createKernelEvents({ processes, living, nowMs: clock.nowMs });
+  const events = createKernelEvents({ processes, living, names: createHeardNames(), nowMs: clock.nowMs });
   const withGone = (gone: readonly Process[]): HostView => ({
     ...view,
     processes: new Map([...view.processes, ...gone.map((process) => [process.ref.pid, process] as const)]),
@@ -90,13 +92,13 @@ const ROWS: readonly [sentence: string, word: KernelWord, category: string, fiel
   ],
   [
     "a question for a name, with who asked",
-    { kind: "dns", ref: { pid: 400, startedAtTicks: 1_400 }, name: "pool.example", questionType: 1 },
+    { kind: "dns", ref: { pid: 400, startedAtTicks: 1_400 }, message: POOL_ASKED },
     "dns_query",
-    { "dns.question.name": "pool.example", "process.executable": "/usr/bin/make" },
+    { "dns.question.name": "pool.example", "dns.question.type": "A", "process.executable": "/usr/bin/make" },
   ],
   [
     "a question of somebody who is gone",
-    { kind: "dns", ref: { pid: 9, startedAtTicks: 9 }, name: "pool.example", questionType: 1 },
+    { kind: "dns", ref: { pid: 9, startedAtTicks: 9 }, message: POOL_ASKED },
     "dns_query",
     { "dns.question.name": "pool.example", "process.pid": 9 },
   ],

@@ -7,11 +7,13 @@ import type { KernelConnection, KernelExec, KernelFileAccess, KernelTask, Kernel
 import type { EventDraft, Fields } from "../core/nouns.ts";
 import { type Process, type ProcessRef, processKey } from "../core/process.ts";
 import { connectionFields, processFields } from "../core/render.ts";
+import type { InternetSocket } from "../core/socket.ts";
 import type { HostView } from "../core/view.ts";
 import { statOf } from "../host/executables.ts";
 import { foreignLibraries } from "./foreign_libraries.ts";
 import type { KernelProcesses } from "./kernel_processes.ts";
 import { asSocket } from "./kernel_verdicts.ts";
+import type { HeardNames } from "./names_heard.ts";
 
 const WAITING_MAX = 2_000;
 const SAME_FOR_MS = 10_000;
@@ -52,6 +54,7 @@ export function createKernelEvents(parts: {
   readonly processes: KernelProcesses;
   /** As the last scan saw it. */
   readonly living: (ref: ProcessRef) => Process | undefined;
+  readonly names: HeardNames;
   readonly nowMs: () => number;
 }): KernelEvents {
   const { processes, nowMs } = parts;
@@ -84,7 +87,8 @@ export function createKernelEvents(parts: {
           rememberConnection(word.connection.cookie);
         return;
       case "dns":
-        put(`dns ${word.ref.pid} ${word.name} ${word.questionType}`, { kind: "fact", word });
+        if (word.message.isAnswer) parts.names.learn(word.message.name, word.message.addresses);
+        else put(`dns ${word.ref.pid} ${word.message.name} ${word.message.questionType}`, { kind: "fact", word });
         return;
       case "refused":
         put(`refused ${word.source}`, { kind: "fact", word });
@@ -102,7 +106,10 @@ export function createKernelEvents(parts: {
         put(`uring ${word.task.inode} ${word.task.effectiveUid}`, { kind: "fact", word });
         return;
       case "change":
-        put(`change ${word.task.inode} ${word.beforeUid} ${word.task.effectiveUid} ${word.namespaces.join()}`, { kind: "fact", word });
+        put(`change ${word.task.inode} ${word.beforeUid} ${word.task.effectiveUid} ${word.namespaces.join()}`, {
+          kind: "fact",
+          word,
+        });
         return;
       default:
         return;
@@ -232,13 +239,19 @@ function connectionDraft(
         "source.ip": socket.local.address,
         "source.port": socket.local.port,
       }
-    : connectionFields(socket);
+    : { ...connectionFields(socket), ...domainOf(view, socket) };
   return {
     action: connection.listens ? "listener-opened" : "connection-opened",
     logsource: { product: "linux", category: connection.listens ? "network_listener" : "network_connection" },
     fields: { ...processFields(view, process), ...about },
     process: process.ref,
   };
+}
+
+/** The name that the other side was looked up by. */
+function domainOf(view: HostView, { remote, direction }: InternetSocket): Fields {
+  const name = remote === undefined || direction === "accepted" ? undefined : view.nameOf(remote.address);
+  return name === undefined ? {} : { "destination.domain": name };
 }
 
 function accessDraft(
@@ -284,8 +297,8 @@ function factDraft(view: HostView, word: FactWord, process: Process | undefined)
         logsource: { product: "linux", category: "dns_query" },
         fields: {
           ...(asker === undefined ? { "process.pid": word.ref.pid } : processFields(view, asker)),
-          "dns.question.name": word.name,
-          "dns.question.type": word.questionType,
+          "dns.question.name": word.message.name,
+          "dns.question.type": word.message.questionType,
         },
         process: word.ref,
       };

@@ -256,6 +256,7 @@ function processOf(
     fileHandles: 0,
     residentBytes: 0,
     hugePagesBytes: 0,
+    tracerPid: 0,
     cpuPercent: 0,
     cpuTimeMs: 0,
     childrenCpuTicks: 0,

@@ -1,7 +1,7 @@
 // Runs the innocent scenarios in a host: sets up both sides, starts everything, says who is still alive.
 // `bun test/host/innocents.ts [shapes-file]` runs them without the product and writes what they look like.
 import { join } from "node:path";
-import { AGREED } from "./innocents/agreed.ts";
+import { AGREED, GREETINGS } from "./innocents/agreed.ts";
 import { CLIENTS } from "./innocents/clients.ts";
 import { EVERYDAY } from "./innocents/everyday.ts";
 import { KEEPALIVE } from "./innocents/keepalive.ts";
@@ -79,6 +79,7 @@ export async function prepareInnocents(host: Host): Promise<void> {
   });
   attacker.order({ do: "http", port: 8443, tls: true, files: {} });
   attacker.order({ do: "banner", port: 3307, banner: "220 remote ready, 8.0.36-database" });
+  for (const { port, says } of GREETINGS) attacker.order({ do: "banner", port, banner: says });
   attacker.order({ do: "banner", port: 3309, banner: "Echo of the day: printing is done, for now" });
   attacker.order({ do: "banner", port: 3308, banner: "220 mail.example.org ESMTP Postfix", reply: "250 2.0.0 Ok" });
   attacker.order({ do: "banner", port: 3309, banner: "" });

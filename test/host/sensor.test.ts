@@ -20,6 +20,17 @@ const sensorSchema = z.looseObject({
   kernel: z.looseObject({ blindWindows: z.array(z.looseObject({ fromMs: z.number() })) }),
 });
 
+/** Answers every question for an A record with its argument. */
+const RESOLVER = `import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53))
+while True:
+    q, who = s.recvfrom(512)
+    end = q.index(b"\\0", 12) + 5
+    isA = q[end-4:end-2] == b"\\0\\1"
+    answer = b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + socket.inet_aton(sys.argv[1]) if isA else b""
+    s.sendto(q[:2] + b"\\x81\\x80\\0\\1" + (b"\\0\\1" if isA else b"\\0\\0") + b"\\0\\0\\0\\0" + q[12:end] + answer, who)
+`;
+
 describe("the kernel sensor", () => {
   let host: Host;
   let port = 4100;
@@ -45,6 +56,18 @@ describe("the kernel sensor", () => {
     await waitUntil("the sensor watches", isWatching, 20_000);
   }
 
+  async function named(rule: string): Promise<string | undefined> {
+    return (await alerts(host)).find((alert) => alert.rule.name === rule)?.title;
+  }
+
+  /** Connections on record that were meant for this name. */
+  async function eventsNamed(name: string): Promise<number> {
+    const question = `SELECT count(*) FROM events WHERE action = 'connection-opened' AND json LIKE '%"destination.domain":"${name}"%'`;
+    return Number(
+      await host.must(`sqlite3 -readonly /opt/.monitor/algo-monitor.db "${question.replaceAll('"', '\\"')}"`),
+    );
+  }
+
   /** A shell on a connection. Whether the remote side gets the output of a command. */
   async function isObeyed(): Promise<boolean> {
     const at = port++;
@@ -61,6 +84,31 @@ describe("the kernel sensor", () => {
     const found = (await alerts(host)).find((alert) => alert.rule.name === "reverse_shell");
     return found === undefined ? "no alert" : showAlert(host, found.id);
   }
+
+  test("hears names that are looked up, by whom, and which connection was meant for them", async () => {
+    await host.writeFile("/opt/resolver.py", RESOLVER);
+    await host.writeFile("/opt/bad-names.txt", "c2.example.org\n");
+    await host.start("resolver", `exec python3 /opt/resolver.py ${host.attacker.address}`);
+    await host.must("cp --remove-destination /dev/null /etc/resolv.conf; echo nameserver 127.0.0.1 >/etc/resolv.conf");
+    await configure(host, { INDICATORS: { files: ["/opt/bad-names.txt"] }, SUSPICIOUS_NETWORK_PATTERNS: ["^c2\\."] });
+    host.attacker.order({ do: "banner", port: 3307, banner: "220 ready" });
+    await Bun.sleep(1_500); // the list is read
+    await host.start(
+      "asks",
+      "exec bash -c 'exec 3<>/dev/tcp/c2.example.org/3307; read -r line <&3; exec sleep 30 3>&1'",
+    );
+    await waitUntil("it is told", async () => (await named("indicator_looked_up")) !== undefined, 15_000);
+    expect(await named("indicator_looked_up")).toMatch(
+      /bash of root looked up c2.example.org, which .*bad-names.txt line 1 names/,
+    );
+    await waitUntil(
+      "the connection is known by its name",
+      async () => (await eventsNamed("c2.example.org")) > 0,
+      15_000,
+    );
+    await host.stopUnit("asks");
+    await host.stopUnit("resolver");
+  });
 
   test("stands on every hook that this kernel has, and sees its own canary", async () => {
     const missing = (await sensor()).sensor.hooks.filter(({ answer }) => answer !== "ok").map(({ name }) => name);

@@ -1,6 +1,7 @@
 // Taking over from the old Python service, in a host: what stays, what comes back, and that something always guards,
 // whenever the install is killed. About two minutes.
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { survivesKill } from "./killed_install.ts";
 import { EXECUTABLE, PROGRAM, photograph, startOldService, UNIT, whoRuns } from "./old_service.ts";
 import { copyRelease, HOME, install, lastWords, mustInstall, RELEASE, status, waitUntil } from "./product.ts";
 import { bootHost, type Host } from "./testhost.ts";
@@ -135,39 +136,9 @@ describe("links that lead elsewhere are never written through", () => {
   });
 });
 
-/** The installer is ended where it is about to run the n-th command that changes something. */
-const KILL_POINTS = [
-  "mv -T",
-  "mv -fT",
-  "rm -rf",
-  "install -m",
-  "systemctl daemon-reload",
-  "systemctl reenable",
-  "systemctl restart",
-  "rm -f",
-];
 describe("an install that is killed leaves a guard, and the next one finishes", () => {
-  for (const point of KILL_POINTS) {
-    test(`SIGKILL at \`${point}\``, async () => {
-      // A trap that bash runs before every command; it sees what comes next, and ends the whole script there.
-      await host.writeFile(
-        "/root/kill_at.sh",
-        `set -T\ntrap 'case $BASH_COMMAND in *${JSON.stringify(point)}*) [ "\${step_number:-0}" -ge 5 ] && kill -KILL $$;; esac' DEBUG\n`,
-      );
-      const killed = await host.exec(
-        `cd ${RELEASE} && exec env BASH_ENV=/root/kill_at.sh bash ./install --yes </dev/null >/dev/null 2>&1`,
-        { timeoutMs: 120_000 },
-      );
-      expect(killed.exitCode, killed.stdout).toBe(137);
-      expect(["old", "new"]).toContain(await whoRuns(host));
-      // Also after a restart of the machine's services, as a boot would do it.
-      await host.must("systemctl daemon-reload && systemctl restart algo-monitor", { timeoutMs: 60_000 });
-      expect(["old", "new"]).toContain(await whoRuns(host));
-      await mustInstall(host);
-      expect(await whoRuns(host), await lastWords(host)).toBe("new");
-      expect(await host.must(`sha256sum <${HOME}/config.json`)).toBe(config);
-      await restoreOld();
-      expect(await photograph(host)).toBe(before);
-    });
+  // The two that matter most here, all of them in full/takeover_killed.test.ts.
+  for (const point of ["systemctl restart", "rm -f"]) {
+    test(`SIGKILL at \`${point}\``, () => survivesKill(host, point));
   }
 });

@@ -5,7 +5,7 @@ import type { EventDraft } from "../../core/nouns.ts";
 import type { FileIdentity } from "../../core/view.ts";
 import { createIndicatorBuilder, type IndicatorSet, NO_INDICATORS } from "../site/indicators.ts";
 import { createNewSockets } from "../site/new_sockets.ts";
-import { createIndicatorsDetector, fileIndicatorDrafts } from "./indicators.ts";
+import { createIndicatorsDetector, fileIndicatorDrafts, lookupIndicatorDrafts } from "./indicators.ts";
 
 const DIGEST = "b".repeat(64);
 const SET = setOf("203.0.113.0/24", "evil.example", DIGEST);
@@ -140,4 +140,27 @@ const FILES: readonly [
 test.each(FILES)("%s", (_sentence, category, fields, expected) => {
   const draft: EventDraft = { action: "x", logsource: { product: "linux", category }, fields };
   expect(fileIndicatorDrafts(draft, SET).map(told)).toEqual([...expected]);
+});
+
+const LOOKUPS: readonly [sentence: string, name: string, expected: readonly string[]][] = [
+  ["a listed name", "evil.example", ["domain evil.example line 2 50"]],
+  ["a name below it", "c2.evil.example", ["domain evil.example line 2 50"]],
+  ["another name", "good.example", []],
+  ["a name that only ends alike", "notevil.example", []],
+];
+
+test.each(LOOKUPS)("a question for %s", (_sentence, name, expected) => {
+  const draft: EventDraft = {
+    action: "name-asked",
+    logsource: { product: "linux", category: "dns_query" },
+    fields: { "dns.question.name": name },
+    process: { pid: 50, startedAtTicks: 1 },
+  };
+  expect(lookupIndicatorDrafts(draft, SET).map(told)).toEqual([...expected]);
+});
+
+test("a connection to the address of a listed name is one to that name", () => {
+  const host = `${CURL}\ntcp 10.0.0.5:40000 -> 198.51.100.7:443 inode 1`;
+  const { view } = hostFixture(host, { names: new Map([["198.51.100.7", "c2.evil.example"]]) });
+  expect(detector().sweep(view).map(told)).toEqual(["domain evil.example line 2 opened 50"]);
 });

@@ -6,12 +6,14 @@ import { scopeOf } from "../../core/address.ts";
 import type { EventDraft, Fields } from "../../core/nouns.ts";
 import { type Process, processKey } from "../../core/process.ts";
 import { connectionFields, processFields, socketRef } from "../../core/render.ts";
+import type { Endpoint } from "../../core/socket.ts";
 import type { HostView } from "../../core/view.ts";
 import type { IndicatorHit, IndicatorSet } from "../site/indicators.ts";
 import { isOpenedHere, type NewSocket, type NewSockets, ownersOf } from "../site/new_sockets.ts";
-import { hostsIn, mayLeadTo } from "../words.ts";
+import { hostsIn } from "../words.ts";
 import { type Detector, derived, ownLogSource, refsOf } from "./detector.ts";
 import { createOncePerProcess } from "./new_processes.ts";
+import { domainsFor } from "./site_network.ts";
 
 export interface IndicatorsParts {
   readonly sockets: NewSockets;
@@ -60,7 +62,7 @@ export function createIndicatorsDetector({ sockets, indicators }: IndicatorsPart
     if (remote === undefined || scopeOf(remote.address) !== "public") return [];
     const outgoing = isOpenedHere(view, socket);
     const owner = owners[0];
-    const hit = set.address(remote.address) ?? (outgoing ? nameHit(owner, remote.port, set) : undefined);
+    const hit = set.address(remote.address) ?? (outgoing ? nameHit(view, owner, remote, set) : undefined);
     if (hit === undefined || (!outgoing && wasTold(remote.address, view.atMs))) return [];
     const facts: Fields = {
       ...connectionFields(outgoing ? { ...socket, direction: "connected" } : { ...socket, direction: "accepted" }),
@@ -117,11 +119,17 @@ export function createIndicatorsDetector({ sockets, indicators }: IndicatorsPart
   }
 }
 
-/** What a name in the command line says about the connection it leads to. */
-function nameHit(owner: Process | undefined, remotePort: number, set: IndicatorSet): IndicatorHit | undefined {
-  if (owner === undefined || set.domains === 0) return undefined;
-  for (const named of hostsIn(owner.argv)) {
-    const hit = named.isAddress || !mayLeadTo(named, remotePort) ? undefined : set.domain(named.host);
+/** What a name in the command line, or the one that was looked up, says about the connection it leads to. */
+function nameHit(
+  view: HostView,
+  owner: Process | undefined,
+  remote: Endpoint,
+  set: IndicatorSet,
+): IndicatorHit | undefined {
+  if (set.domains === 0) return undefined;
+  const names = owner === undefined ? [view.nameOf(remote.address) ?? ""] : domainsFor(view, owner, remote);
+  for (const name of names) {
+    const hit = name === "" ? undefined : set.domain(name);
     if (hit !== undefined) return hit;
   }
   return undefined;
@@ -154,6 +162,17 @@ export function fileIndicatorDrafts(draft: EventDraft, set: IndicatorSet): reado
   if (hit === undefined) return [];
   const fields = { "file.path": path, "file.hash.sha256": sha256, ...hitFields(hit) };
   return [{ action: "indicator-file", logsource: ownLogSource("indicator"), fields }];
+}
+
+/** Follows from a question for a name that a list names, whether or not anybody connects. */
+export function lookupIndicatorDrafts(draft: EventDraft, set: IndicatorSet): readonly EventDraft[] {
+  const name = draft.fields["dns.question.name"];
+  if (set.domains === 0 || typeof name !== "string" || draft.logsource.category !== "dns_query") return [];
+  const hit = set.domain(name);
+  if (hit === undefined) return [];
+  const fields = { ...draft.fields, "destination.domain": name, ...hitFields(hit) };
+  const whom = draft.process === undefined ? {} : { process: draft.process };
+  return [{ action: "indicator-lookup", logsource: ownLogSource("indicator"), fields, ...whom }];
 }
 
 function hitFields(hit: IndicatorHit): Fields {

@@ -47,7 +47,7 @@ function pattern(
   owner: Process,
   lists: NetworkLists,
 ): readonly EventDraft[] {
-  const domains = lists.hasPatterns ? domainsFor(owner, remote) : [];
+  const domains = lists.hasPatterns ? domainsFor(view, owner, remote) : [];
   const found = lists.match(remote, domains);
   if (found === undefined) return [];
   const fields: Fields = {
@@ -86,9 +86,11 @@ function subjectOf(owners: readonly Process[], socket: InternetSocket): NonNulla
   return { actors: refsOf(owners), relays: [], sockets: [socketRef(socket)] };
 }
 
-/** Names in the command line that this connection may lead to. */
-export function domainsFor(owner: Process, remote: Endpoint): readonly string[] {
-  return hostsIn(owner.argv)
-    .filter((named) => !named.isAddress && mayLeadTo(named, remote.port))
-    .map((named) => named.host);
+/** The name it was looked up by, and names in the command line that this connection may lead to. */
+export function domainsFor(view: HostView, owner: Process, remote: Endpoint): readonly string[] {
+  const named = hostsIn(owner.argv)
+    .filter((host) => !host.isAddress && mayLeadTo(host, remote.port))
+    .map(({ host }) => host);
+  const heard = view.nameOf(remote.address);
+  return heard === undefined ? named : [...named, heard];
 }

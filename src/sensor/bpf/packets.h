@@ -94,18 +94,51 @@ static __always_inline void hear(struct __sk_buff *skb, struct connection *c, __
   c->heard_length = length;
 }
 
+/* A question to a name server, or its answer. So many a second: who resolves for others would fill the lane. */
+static __always_inline void tell_names(struct __sk_buff *skb, struct connection *c, __u32 at, __u32 length) {
+  struct settings *set = the_settings();
+  if (!set || length < 17) return;
+  __u64 now = bpf_ktime_get_boot_ns();
+  if (now - set->named_since_ns > 1000000000ULL) {
+    set->named_since_ns = now;
+    set->named = 0;
+  }
+  if (set->named++ >= NAMED_PER_SECOND_MAX) return;
+  struct { struct wire_dns dns; __u8 message[WIRE_DNS_MAX]; } *record = bpf_ringbuf_reserve(&other, sizeof *record, 0);
+  if (!record) {
+    count(COUNT_LOST + LANE_OTHER);
+    return;
+  }
+  if (length > WIRE_DNS_MAX) length = WIRE_DNS_MAX;
+  if (length < 1 || bpf_skb_load_bytes(skb, at, record->message, length)) {
+    bpf_ringbuf_discard(record, 0);
+    return;
+  }
+  __builtin_memset(&record->dns, 0, sizeof record->dns);
+  record->dns.pid = c->opener_pid;
+  record->dns.start_ns = c->opener_start_ns;
+  record->dns.message_length = length;
+  head(&record->dns.header, sizeof *record, WIRE_DNS, LANE_OTHER);
+  count(COUNT_RECORDS + LANE_OTHER);
+  bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
 SEC("cgroup_skb/ingress")
 int on_ingress(struct __sk_buff *skb) {
   struct bpf_sock *sk = skb->sk;
   if (!sk) return PASS;
   __u64 socket = (__u64)sk;
   struct connection *c = bpf_map_lookup_elem(&connections, &socket);
-  if (!c || !(c->suspect | c->condemned | is_unspoken(c))) return PASS;
+  if (!c || !(c->suspect | c->condemned | c->names | is_unspoken(c))) return PASS;
   __u32 length = 0;
   __u8 protocol = 0;
   __u16 port = 0;
   __u32 at = payload_of(skb, &length, &protocol, &port, false);
   if (!at) return PASS;
+  if (c->names) {
+    if (port == 53) tell_names(skb, c, at, length);
+    return PASS;
+  }
   if (gate(c, socket) == DROP) return DROP;
   if (c->quiet_until_ns && bpf_ktime_get_boot_ns() < c->quiet_until_ns) {
     count(COUNT_DROPPED);
@@ -131,25 +164,6 @@ __attribute__((noinline)) int is_stratum(__u32 length) {
     if (seen == 3) return 1;
   }
   return 0;
-}
-
-/* A question to a name server. */
-static __always_inline void tell_question(struct __sk_buff *skb, struct connection *c, __u64 socket, __u32 at, __u32 length) {
-  struct scratch *s = scratch_of(SCRATCH_EGRESS);
-  if (!s || length < 17) return;
-  struct { struct wire_dns dns; __u8 name[128]; } *record = (void *)s->record;
-  __builtin_memset(&record->dns, 0, sizeof record->dns);
-  __u32 take = length - 12;
-  if (take > 128) take = 128;
-  if (take < 1 || bpf_skb_load_bytes(skb, at + 12, record->name, take)) return;
-  s->socket = socket;
-  describe_socket(SCRATCH_EGRESS, s->socket);
-  record->dns.conn = s->conn;
-  record->dns.pid = c->opener_pid;
-  record->dns.start_ns = c->opener_start_ns;
-  record->dns.name_length = take; /* as on the wire: the daemon reads the labels and the type behind them */
-  head(&record->dns.header, sizeof *record, WIRE_DNS, LANE_OTHER);
-  emit(LANE_OTHER, record, sizeof *record);
 }
 
 SEC("cgroup_skb/egress")
@@ -178,7 +192,7 @@ int on_egress(struct __sk_buff *skb) {
   if (c->sent_packets < 255) c->sent_packets++;
   c->answered = 1;
   if (protocol == 17) {
-    if (port == 53) tell_question(skb, c, socket, at, length);
+    if (port == 53) tell_names(skb, c, at, length);
     return PASS;
   }
   struct scratch *s = scratch_of(SCRATCH_EGRESS);
@@ -234,7 +248,9 @@ static __always_inline int on_destination(struct bpf_sock_addr *ctx, __u8 family
   }
   if (!connects && bpf_map_lookup_elem(&connections, &socket)) return PASS;
   bool suspect = p->suspect && port != 53;
-  bpf_map_update_elem(&connections, &socket, fresh_connection(s, 1, 17, suspect, pid, p->start_ns), BPF_ANY);
+  struct connection *fresh = fresh_connection(s, 1, 17, suspect, pid, p->start_ns);
+  fresh->names = port == 53;
+  bpf_map_update_elem(&connections, &socket, fresh, BPF_ANY);
   s->socket = socket;
   __u64 number = s->socket;
   int judged = JUDGED_NOTHING;

@@ -87,6 +87,8 @@ __attribute__((noinline)) int judge_connector(__u32 who, __u64 task_address, __u
   return JUDGED_NOTHING;
 }
 
+#define TOLD_MAX 48
+#define CALL_MAX 24
 #define SAYS(words) says(at, words, sizeof(words) - 1)
 
 static __always_inline bool says(const __u8 *at, const char *words, int length) {
@@ -95,21 +97,44 @@ static __always_inline bool says(const __u8 *at, const char *words, int length) 
   return true;
 }
 
-/* A shell obeys these by itself: no program is executed that could be compared. Eight bytes of `at` are readable. */
+/* Up to the end of the line: what a shell reads as more than words. Servers greet in words. */
+static __always_inline bool has_syntax(const __u8 *at, int from) {
+  for (int i = from; i < TOLD_MAX; i++) {
+    __u8 byte = at[i];
+    if (byte == '\n' || byte == 0) return false;
+    if (byte == '$' || byte == ';' || byte == '|' || byte == '&' || byte == '>' || byte == '<' || byte == '`' || byte == '"' || byte == '\\' || byte == '{') return true;
+  }
+  return false;
+}
+
+/* `echo mark-42`: one word with a digit in it; `echo server ready` is a greeting. */
+static __always_inline bool is_mark(const __u8 *at, int from) {
+  bool digit = false;
+  for (int i = from; i < TOLD_MAX; i++) {
+    __u8 byte = at[i];
+    if (byte == '\n' || byte == '\r' || byte == 0) return digit && i > from;
+    if (byte == ' ') return false;
+    if (byte >= '0' && byte <= '9') digit = true;
+  }
+  return digit;
+}
+
+/* A shell obeys these by itself: no program is executed that could be compared. No sentence of a server begins so. */
 static __always_inline bool is_builtin(const __u8 *at) {
-  return SAYS("echo ") || SAYS("printf ") || SAYS("pwd\n") || SAYS("pwd;") || SAYS("cd /") || SAYS("cd ~") || SAYS("cd $") || SAYS("cd ..") ||
-         SAYS("export ") || SAYS("declare ") || SAYS("typeset ") || SAYS("compgen ") || SAYS("eval ") || SAYS("exec ") ||
-         SAYS("source /") || SAYS(". /") || SAYS("umask") || SAYS("ulimit ") || SAYS("set\n") || SAYS("set;") || SAYS("alias") ||
-         SAYS("type ") || SAYS("trap ") || SAYS("shopt") || SAYS("unset ") || SAYS("mapfile ") || SAYS(": >") || SAYS(":>") ||
-         SAYS("[ -") || SAYS("[[ ") || SAYS("for ") || SAYS("while ") || SAYS("if [") || SAYS("test -") || SAYS("read ") ||
-         SAYS("print ") || SAYS("kill -") || SAYS("$(") || SAYS("puts ") || SAYS("builtin ") || SAYS("command ");
+  if (SAYS("echo ")) return SAYS("echo -") || SAYS("echo '") || has_syntax(at, 5) || is_mark(at, 5);
+  if (SAYS("for ") || SAYS("export ") || SAYS("type ") || SAYS("read ") || SAYS("print ") || SAYS("alias ") || SAYS("unset ") || SAYS("exec ")) return has_syntax(at, 4);
+  return SAYS("printf ") || SAYS("pwd\n") || SAYS("pwd;") || SAYS("cd /") || SAYS("cd ~") || SAYS("cd $") || SAYS("cd ..") ||
+         SAYS("declare -") || SAYS("typeset -") || SAYS("compgen ") || SAYS("eval ") || SAYS("source /") || SAYS(". /") ||
+         SAYS("umask\n") || SAYS("umask;") || SAYS("ulimit ") || SAYS("set\n") || SAYS("set;") || SAYS("alias\n") || SAYS("trap '") || SAYS("trap \"") ||
+         SAYS("shopt\n") || SAYS("shopt -") || SAYS("mapfile ") || SAYS(": >") || SAYS(":>") || SAYS("[ -") || SAYS("[[ -") || SAYS("[[ $") ||
+         SAYS("while :") || SAYS("while [") || SAYS("while true") || SAYS("while read") || SAYS("if [") || SAYS("test -") ||
+         SAYS("kill -") || SAYS("$(") || SAYS("builtin ") || SAYS("command -");
 }
 
 /* The same in the languages of interpreters. */
 static __always_inline bool is_code(const __u8 *at) {
-  return SAYS("import ") || SAYS("from os ") || SAYS("print(") || SAYS("print ") || SAYS("exec(") || SAYS("eval(") || SAYS("exec ") ||
-         SAYS("system(") || SAYS("system ") || SAYS("require(") || SAYS("require ") || SAYS("puts ") || SAYS("console.") || SAYS("process.") ||
-         SAYS("__import") || SAYS("os.") || SAYS("io.") || SAYS("echo ") || SAYS("open(") || SAYS("socket.") || SAYS("def ") || SAYS("use ");
+  return SAYS("import os") || SAYS("import su") || SAYS("import so") || SAYS("import sy") || SAYS("import pty") || SAYS("from os ") ||
+         SAYS("print $") || SAYS("console.") || SAYS("process.") || SAYS("__import") || SAYS("require '") || SAYS("require \"");
 }
 
 /* `name(`, `a.b(`, `a.b "`: a call, in most languages. */
@@ -136,11 +161,11 @@ __attribute__((noinline)) int is_told(__u32 who, __u64 socket) {
   bool hands_on = (opener & PROGRAM_RELAY) && is_channel(s->looks[1].fd.kind);
   if (!shell && !interpreter && !hands_on) return 0;
   for (int i = 0; i < 2; i++) {
-    __u8 at[24];
+    __u8 at[TOLD_MAX];
     __builtin_memcpy(at, c->heard + i * (HEARD_MAX / 2), sizeof at);
     if (i && c->heard_length < HEARD_MAX / 2 + 4) return 0;
     if ((shell || hands_on) && is_builtin(at)) return 1;
-    if (interpreter && !shell && (is_code(at) || is_call(at, sizeof at))) return 1;
+    if (interpreter && !shell && (is_code(at) || is_call(at, CALL_MAX))) return 1;
   }
   return 0;
 }

@@ -11,6 +11,7 @@
 #define PROGRAMS_MAX 8192
 #define HEARD_MAX 128
 #define ASKED_PER_SECOND_MAX 8
+#define NAMED_PER_SECOND_MAX 256
 #define RECEIVES_LOOKED_AT 3
 #define QUIET_NS 60000000ULL
 #define NEVER 0xffffffffffffffffULL
@@ -31,6 +32,8 @@ struct settings {
   __u64 namespace_device;
   __u64 asked_since_ns; /* see may_ask */
   __u64 asked;
+  __u64 named_since_ns; /* see tell_names */
+  __u64 named;
 };
 
 struct process {
@@ -75,6 +78,7 @@ struct connection {
   __u8 receives;       /* how often its process took something from it */
   __u8 answered;       /* since it was last heard */
   __u8 tls;            /* the first packet sent was a client's greeting of TLS */
+  __u8 names;          /* datagrams to a name server */
   __u8 prompted;       /* the first packet sent was what a shell asks for orders with */
   __u8 taken;          /* its process took something since the second packet went */
   __u32 sent_bytes;    /* behind the first packet, of the first few */

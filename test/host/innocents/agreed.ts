@@ -8,6 +8,13 @@ def agree():
 `;
 const ASK = 'b"GET / HTTP/1.1\\r\\nHost: remote\\r\\n\\r\\n"';
 
+/** Sentences that begin like commands. */
+export const GREETINGS: readonly { readonly port: number; readonly says: string }[] = [
+  { port: 3310, says: "echo server ready" },
+  { port: 3311, says: "for help, type 'help' and read the manual" },
+  { port: 3312, says: "export of goods, type of service: none" },
+];
+
 export const AGREED: readonly Innocent[] = [
   {
     name: "inline python reads a certificate through openssl while it is connected",
@@ -85,4 +92,19 @@ time.sleep(60)'`,
     ),
     told: "inline_client_with_children",
   },
+  ...GREETINGS.map(
+    ({ port, says }): Innocent => ({
+      name: `bash waits for a server that greets with ${JSON.stringify(says)}`,
+      run: unit(
+        `exec 3<>/dev/tcp/remote/${port}; while read -r line <&3; do date | cat >/dev/null; done; sleep 60`,
+        "alice",
+      ),
+    }),
+  ),
+  ...GREETINGS.map(
+    ({ port, says }): Innocent => ({
+      name: `netcat hands on what a server says that greets with ${JSON.stringify(says)}`,
+      run: unit(`nc remote ${port} | while read -r line; do date | cat >/dev/null; done; sleep 60`, "alice"),
+    }),
+  ),
 ];
