@@ -1,4 +1,5 @@
-// What the sensor reads of /proc where BPF is refused, against what is true of a real process.
+// Records that the sensor makes in user space: of /proc where BPF is refused, against what is true of a real process; and
+// an exec joined with its environment.
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +12,7 @@ const workshop = mkdtempSync(join(tmpdir(), "kernel-proc-"));
 afterAll(() => rmSync(workshop, { recursive: true, force: true }));
 const compiler = Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang");
 const program = join(workshop, "record");
+const FLAGS = ["-Wall", "-Wextra", "-Werror"];
 const SOURCES = [join(import.meta.dir, "kernel_proc.fixture.c"), ...["proc.c", "environment.c"].map(sensorFile)];
 
 function sensorFile(name: string): string {
@@ -18,7 +20,7 @@ function sensorFile(name: string): string {
 }
 
 function built(cc: string): string {
-  const run = Bun.spawnSync([cc, "-Wall", "-Wextra", "-Werror", "-o", program, ...SOURCES]);
+  const run = Bun.spawnSync([cc, ...FLAGS, "-o", program, ...SOURCES]);
   if (run.exitCode !== 0) throw new Error(run.stderr.toString());
   return program;
 }
@@ -31,8 +33,25 @@ function recordOf(pid: number): KernelExec | undefined {
 const SLEEP = realpathSync(Bun.which("sleep") ?? "/bin/sleep");
 const LONG = "x".repeat(400);
 
+if (compiler !== null) built(compiler);
+
+test.skipIf(compiler === null)("an exec gets the environment that came before it, once, and nobody else's", () => {
+  const bytes = new Uint8Array(Bun.spawnSync([program]).stdout);
+  const found: (readonly string[])[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const size = new DataView(bytes.buffer, at).getUint16(0, true);
+    const word = wordOf(bytes.slice(at, at + size), 0);
+    if (word?.kind === "exec") found.push([word.exec.argv.join(" "), word.exec.directory, ...word.exec.environment]);
+    at += size;
+  }
+  expect(found).toEqual([
+    ["sh", "/tmp"],
+    ["sh", "/tmp", "LD_PRELOAD=/tmp/a.so", "ENV=/x"],
+    ["sh", "/tmp"],
+  ]);
+});
+
 describe.skipIf(compiler === null)("without BPF", () => {
-  if (compiler !== null) built(compiler);
   const child = Bun.spawn([SLEEP, "60"], {
     cwd: workshop,
     env: { HOME: "/", LD_PRELOAD: "", PATH: "/bin", LD_LIBRARY_PATH: LONG, PYTHONPATH: "/a:/b", NODE_OPTIONS_NOT: "1" },

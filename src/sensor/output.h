@@ -1,4 +1,4 @@
-/* Records to the daemon, through one bounded buffer. Never waits: what does not fit stays in the rings. */
+/* Records to the daemon, through one bounded buffer. Never waits: what it has no room for stays in the rings. */
 #ifndef ALGO_OUTPUT_H
 #define ALGO_OUTPUT_H
 
@@ -8,7 +8,7 @@
 #include "wire.h"
 
 void output_open(int descriptor);
-/* For ring_buffer: 0 taken, negative leaves the record in its ring. */
+/* 0 taken; negative: no room, and a ring_buffer that is told so lets go of the record and stops for now. */
 int output_urgent(const void *record, size_t size);
 int output_fact(const void *record, size_t size);
 /* A record of the sensor's own; fills in the header. */

@@ -39,20 +39,26 @@
 static struct ring_buffer *urgent_ring, *fact_rings;
 static struct loaded programs;
 static __u64 last_lost[LANES], last_misses, last_second_ns;
+static __u64 no_room[LANES]; /* a ring lets go of what was refused */
 static volatile sig_atomic_t ended;
 
 static void on_end(int signal) { ended = signal; }
 
+static int taken(int answer, const struct wire_header *record) {
+  if (answer < 0) no_room[record->lane % LANES]++;
+  return answer;
+}
+
 static int on_urgent(void *context, void *data, size_t size) {
   (void)context;
-  return output_urgent(data, size);
+  return taken(output_urgent(data, size), data);
 }
 
 static int on_fact(void *context, void *data, size_t size) {
   (void)context;
   (void)size;
   const struct wire_header *record = environment_joined(data);
-  return record ? output_fact(record, record->size) : 0;
+  return record ? taken(output_fact(record, record->size), record) : 0;
 }
 
 static void say_hello(void) {
@@ -73,7 +79,7 @@ static void say_beat(void) {
   loaded_counters(&programs, counters);
   for (int lane = 0; lane < 4; lane++) {
     beat.records[lane] = counters[COUNT_RECORDS + lane];
-    beat.lost[lane] = counters[COUNT_LOST + lane];
+    beat.lost[lane] = counters[COUNT_LOST + lane] + no_room[lane];
   }
   beat.lost[LANE_SENSOR] += files_lost();
   watches_count(&beat.files_watched, &beat.files_refused);

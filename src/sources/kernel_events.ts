@@ -109,7 +109,10 @@ export function createKernelEvents(parts: {
         put(`deep ${word.call} ${word.task.inode} ${word.task.effectiveUid}`, { kind: "fact", word });
         return;
       case "change":
-        put(`change ${word.task.inode} ${word.beforeUid} ${word.task.effectiveUid}`, { kind: "fact", word });
+        put(`change ${word.task.inode} ${word.beforeUid} ${word.task.effectiveUid} ${word.namespaces.join()}`, {
+          kind: "fact",
+          word,
+        });
         return;
       default:
         return;

@@ -21,6 +21,7 @@ static __always_inline struct process *adopt(__u32 who, struct task_struct *task
   const struct cred *cred = BPF_CORE_READ(task, cred);
   p->uid = BPF_CORE_READ(cred, euid.val);
   p->capabilities = capabilities_of(cred);
+  note_namespaces(p, task, cred);
   struct mm_struct *mm = BPF_CORE_READ(task, mm);
   struct file *exe = mm ? BPF_CORE_READ(mm, exe_file) : NULL;
   if (exe) {
@@ -392,7 +393,9 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
   __u32 size = (at + record->directory_length + 7) & 0x1ff8;
   head(&record->header, size, WIRE_EXEC, LANE_VITAL);
   emit(LANE_VITAL, record, size);
-  if (uid == 0 && before_uid != 0 && !(p->state & TASK_SETUID)) changed(s, before_uid, before, CHANGE_UID);
+  __u32 what = left_namespaces(p, &s->task);
+  if (uid == 0 && before_uid != 0 && !(p->state & TASK_SETUID)) what |= CHANGE_UID;
+  if (what) changed(s, before_uid, before, what);
   return 0;
 }
 
