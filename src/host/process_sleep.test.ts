@@ -156,6 +156,8 @@ while True: time.sleep(1000)
     for (let round = 0; round < 80; round++) {
       const reader = readerOf([ref.pid]);
       await untilAsleep(reader);
+      // Which sweep is its turn to be read in full follows from its pid: not the same one in every round.
+      for (let more = 0; more < round % 7; more++) reader.later();
       const [order, fd, kind] = (
         [
           ["s", 0, "socket"],
