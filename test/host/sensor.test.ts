@@ -31,6 +31,13 @@ while True:
     s.sendto(q[:2] + b"\\x81\\x80\\0\\1" + (b"\\0\\1" if isA else b"\\0\\0") + b"\\0\\0\\0\\0" + q[12:end] + answer, who)
 `;
 
+/** Attaches to a process that was there before, and is gone. */
+const REACH = `import ctypes, subprocess
+target = subprocess.Popen(["setsid", "sleep", "5"])
+libc = ctypes.CDLL(None)
+libc.ptrace(0x4206, target.pid, 0, 0)
+`;
+
 describe("the kernel sensor", () => {
   let host: Host;
   let port = 4100;
@@ -108,6 +115,19 @@ describe("the kernel sensor", () => {
     );
     await host.stopUnit("asks");
     await host.stopUnit("resolver");
+  });
+
+  test("DEEP_SYSCALLS: who reaches into another process for a millisecond is told, without it is not", async () => {
+    await host.writeFile("/opt/reach.py", REACH);
+    const reach = () => host.must("systemd-run --quiet --wait python3 /opt/reach.py");
+    await reach();
+    await configure(host, { DEEP_SYSCALLS: true });
+    await Bun.sleep(1_500); // no sweep is needed, but the order has to arrive
+    await reach();
+    await waitUntil("it is told", async () => (await named("process_injected")) !== undefined, 15_000);
+    const told = (await alerts(host)).filter(({ rule }) => rule.name === "process_injected");
+    expect(told.map(({ count }) => count)).toEqual([1]);
+    await configure(host, { DEEP_SYSCALLS: false });
   });
 
   test("stands on every hook that this kernel has, and sees its own canary", async () => {
