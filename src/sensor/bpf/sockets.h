@@ -164,7 +164,7 @@ __attribute__((noinline)) int is_told(__u32 who, __u64 socket) {
     __u8 at[TOLD_MAX];
     __builtin_memcpy(at, c->heard + i * (HEARD_MAX / 2), sizeof at);
     if (i && c->heard_length < HEARD_MAX / 2 + 4) return 0;
-    if ((shell || hands_on) && is_builtin(at)) return 1;
+    if (is_builtin(at)) return 1; /* an interpreter may have a shell that it hands on to */
     if (interpreter && !shell && (is_code(at) || is_call(at, CALL_MAX))) return 1;
   }
   return 0;
