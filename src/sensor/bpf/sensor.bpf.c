@@ -1,6 +1,6 @@
 /*
  * The eyes and the hand in the kernel. Read in this order: state.h (what is kept), look.h (what is read), judge.h (what
- * follows), processes.h and sockets.h (the shapes), packets.h (what is withheld).
+ * follows), exec_shapes.h, processes.h and sockets.h (the shapes), packets.h (what is withheld).
  */
 #ifndef __bpf__
 #define __bpf__
@@ -16,6 +16,7 @@
 #include "judge.h"
 #include "changes.h"
 #include "environment.h"
+#include "exec_shapes.h"
 #include "processes.h"
 #include "sockets.h"
 #include "packets.h"
