@@ -2,8 +2,7 @@
  * What the watch over logins must know after a restart: a small JSON file, replaced whole. Losing it costs nothing but
  * memory: present logins count as known then, and networks are learned anew.
  */
-import { constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { fail, messageOf, ok, type Result } from "../core/result.ts";
+import { fail, ok, type Result } from "../core/result.ts";
 import type { Session } from "../core/session.ts";
 import {
   type KnownSession,
@@ -15,9 +14,9 @@ import {
   USERS_REMEMBERED_MAX,
   type UserNetworks,
 } from "../core/session_memory.ts";
+import { isCount, isObject, isText, parsedState, readStateFile, writeStateFile } from "./state_file.ts";
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
-const TEXT_CHARACTERS_MAX = 1_024;
 const FORMAT = 1;
 
 export interface SessionMemoryFile {
@@ -30,15 +29,11 @@ export function openSessionMemory(path: string): SessionMemoryFile {
   return { load, save };
 
   function load(): Result<SessionMemory | undefined> {
-    try {
-      if (statSync(path).size > FILE_BYTES_MAX) return unusable("it is larger than it can be");
-      // Opening a fifo would wait for its writer; so it reads as empty.
-      const flag = constants.O_RDONLY | constants.O_NONBLOCK;
-      const memory = parseSessionMemory(readFileSync(path, { encoding: "utf8", flag }));
-      return memory === undefined ? unusable("it is damaged or of another version") : ok(memory);
-    } catch (thrown) {
-      return isMissing(thrown) ? ok(undefined) : unusable(messageOf(thrown));
-    }
+    const read = readStateFile(path, FILE_BYTES_MAX);
+    if (read === undefined) return ok(undefined);
+    if ("unusable" in read) return unusable(read.unusable);
+    const memory = parseSessionMemory(read.text);
+    return memory === undefined ? unusable("it is damaged or of another version") : ok(memory);
   }
 
   function unusable(reason: string): Result<never> {
@@ -50,25 +45,19 @@ export function openSessionMemory(path: string): SessionMemoryFile {
   }
 
   function save(memory: SessionMemory): Result<void> {
-    try {
-      // Whatever stands there is not written into: it may be a fifo or a link.
-      rmSync(`${path}.new`, { force: true });
-      writeFileSync(`${path}.new`, JSON.stringify({ format: FORMAT, ...memory }), { mode: 0o600, flag: "wx" });
-      renameSync(`${path}.new`, path);
-      return ok(undefined);
-    } catch (thrown) {
-      return fail(
-        "io",
-        `${path} could not be written: ${messageOf(thrown)}; after a restart known logins may be told again`,
-        "look whether the disk is full or read-only (df -h)",
-      );
-    }
+    const why = writeStateFile(path, { format: FORMAT, ...memory });
+    if (why === undefined) return ok(undefined);
+    return fail(
+      "io",
+      `${path} could not be written: ${why}; after a restart known logins may be told again`,
+      "look whether the disk is full or read-only (df -h)",
+    );
   }
 }
 
 /** Undefined for what this version did not write. */
 export function parseSessionMemory(text: string): SessionMemory | undefined {
-  const root = parsed(text);
+  const root = parsedState(text);
   if (!isObject(root) || root["format"] !== FORMAT) return undefined;
   const { bootId, sessions, networks, wtmp } = root;
   if (!isText(bootId) || !Array.isArray(sessions) || !Array.isArray(networks)) return undefined;
@@ -115,28 +104,4 @@ function logPlace(value: unknown): LogPlace | undefined {
   if (!isObject(value)) return undefined;
   const { device, inode, offsetBytes } = value;
   return isCount(device) && isCount(inode) && isCount(offsetBytes) ? { device, inode, offsetBytes } : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value.length <= TEXT_CHARACTERS_MAX;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isMissing(thrown: unknown): boolean {
-  return thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";
 }
