@@ -57,6 +57,17 @@ describe("blocks", () => {
     expect((await host.exec("nft list table inet algo_monitor")).exitCode).not.toBe(0);
   });
 
+  test("whoever logged in from there cannot be cut off by the own session", async () => {
+    await host.must(`mkdir -p -m 700 /root/.ssh && rm -f /root/.ssh/id_ed25519* && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+      cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
+      printf 'Host *\\n StrictHostKeyChecking no\\n UserKnownHostsFile /dev/null\\n LogLevel ERROR\\n' >/etc/ssh/ssh_config.d/test.conf
+      printf 'PermitRootLogin yes\\n' >/etc/ssh/sshd_config.d/test.conf; systemctl restart ssh`);
+    const said = await host.attacker.exec(
+      `ssh root@guarded "sleep 6; algo-monitor block ${host.attacker.address}" 2>&1 || true`,
+    );
+    expect(said.stdout).toMatch(/not blocked: \S+ is (your own session|the other end of your own session)/);
+  });
+
   test("this host itself, its gateway and its resolvers are never blocked", async () => {
     await host.must("ip route replace default via 10.99.0.2; echo nameserver 192.0.2.53 >/etc/resolv.conf");
     const own = (await host.must("hostname -I")).trim().split(" ")[0] ?? "";
