@@ -1,5 +1,5 @@
 /** The scanner with the real worker thread on real files; and with one that dies. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { systemClock } from "../core/clock.ts";
@@ -7,6 +7,9 @@ import { createInbox } from "../core/inbox.ts";
 import { spawnFilesWorker } from "../daemon/files_worker_spawn.ts";
 import { statOf } from "../host/executables.ts";
 import { createFilesystemScanner, type FilesWorker, type FilesystemParts } from "./filesystem.ts";
+
+// The thread has the priority of what nobody waits for: beside a full machine it comes late.
+setDefaultTimeout(120_000);
 
 let home = "";
 let faults: string[] = [];
