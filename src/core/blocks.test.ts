@@ -1,6 +1,6 @@
 // What an operator writes behind `block`, and what the packet filter is told of it.
 import { describe, expect, test } from "bun:test";
-import { disjointRanges, networkRange, parseTarget } from "./blocks.ts";
+import { disjointRanges, longestEnds, networkRange, parseTarget } from "./blocks.ts";
 
 const TARGETS: readonly [written: string, meant: string | undefined][] = [
   ["203.0.113.7", "address 203.0.113.7"],
@@ -73,6 +73,61 @@ describe("ranges", () => {
     expect(
       disjointRanges(timed).map(({ first, last, untilMs }) => `${text(first)}-${text(last)} until ${untilMs}`),
     ).toEqual([...told]);
+  });
+});
+
+const ENDS: readonly [sentence: string, networks: readonly [string, number][], told: readonly [string, number][]][] = [
+  [
+    "an address of a network that is blocked for longer ends with the network",
+    [
+      ["10.0.0.7", 5],
+      ["10.0.0.0/24", 9],
+    ],
+    [
+      ["10.0.0.0/24", 9],
+      ["10.0.0.7", 9],
+    ],
+  ],
+  [
+    "one that is blocked for longer than its network ends alone",
+    [
+      ["10.0.0.7", 9],
+      ["10.0.0.0/24", 5],
+      ["10.0.1.1", 3],
+    ],
+    [
+      ["10.0.0.0/24", 5],
+      ["10.0.0.7", 9],
+      ["10.0.1.1", 3],
+    ],
+  ],
+  [
+    "the same one stands once",
+    [
+      ["10.0.0.7", 9],
+      ["10.0.0.7", 5],
+      ["10.0.0.7", 7],
+    ],
+    [["10.0.0.7", 9]],
+  ],
+  [
+    "the two families are apart",
+    [
+      ["::/8", 9],
+      ["0.0.0.0/8", 5],
+    ],
+    [
+      ["0.0.0.0/8", 5],
+      ["::/8", 9],
+    ],
+  ],
+  ["what is no network is left out", [["c2.example.org", 9]], []],
+];
+
+describe("ends", () => {
+  test.each(ENDS)("%s", (_sentence, networks, told) => {
+    const timed = networks.map(([network, untilMs]) => ({ network, untilMs }));
+    expect(longestEnds(timed).map(({ network, untilMs }) => [network, untilMs])).toEqual(told.map((one) => [...one]));
   });
 });
 

@@ -19,7 +19,7 @@ export interface Block {
   readonly networks: readonly string[];
   readonly sinceMs: number;
   readonly untilMs: number;
-  /** The operator, or `policy` after a kill. */
+  /** The operator. */
   readonly by: string;
   readonly reason: string;
 }
@@ -115,6 +115,40 @@ export function rangesMeet(left: AddressRange, right: AddressRange): boolean {
 
 export interface TimedRange extends AddressRange {
   readonly untilMs: number;
+}
+
+export interface TimedNetwork {
+  readonly network: string;
+  readonly untilMs: number;
+}
+
+/**
+ * Each network once, until the longest block that covers it is over: a table that asks the narrowest network first would
+ * let go an address whose own block ended before that of its network. What is no network is left out.
+ */
+export function longestEnds(networks: readonly TimedNetwork[]): readonly TimedNetwork[] {
+  const found = networks.flatMap((one) => {
+    const range = networkRange(one.network);
+    return range === undefined ? [] : [{ ...one, range }];
+  });
+  // Networks lie in each other or apart: whoever covers one comes before it, and is not over yet when it begins.
+  found.sort(({ range: left }, { range: right }) => {
+    if (left.family !== right.family) return left.family - right.family;
+    if (left.first !== right.first) return left.first < right.first ? -1 : 1;
+    return left.prefixBits - right.prefixBits;
+  });
+  const ends: TimedNetwork[] = [];
+  let covering: { readonly range: AddressRange; readonly untilMs: number }[] = [];
+  let before: AddressRange | undefined;
+  for (const { network, range, untilMs } of found) {
+    covering = covering.filter((one) => rangesMeet(one.range, range));
+    const longest = Math.max(untilMs, ...covering.map((one) => one.untilMs));
+    covering.push({ range, untilMs });
+    if (before?.family === range.family && before.first === range.first && before.last === range.last) ends.pop();
+    before = range;
+    ends.push({ network, untilMs: longest });
+  }
+  return ends;
 }
 
 /**

@@ -17,10 +17,14 @@ function setUp(written: readonly Block[] = []) {
     ranges: [] as readonly NftRange[],
     saved: [] as readonly Block[],
     said: [] as string[],
+    audited: [] as string[],
+    logins: [] as Reachable[],
     faults: [] as string[],
     kept: [{ network: "10.77.0.1", what: "the default gateway" }] as Reachable[],
     addresses: ["203.0.113.7"] as readonly string[],
     refuses: false,
+    holds: true,
+    replaced: 0,
     changes: 0,
   };
   const blocks = createBlocks({
@@ -37,6 +41,7 @@ function setUp(written: readonly Block[] = []) {
       replace: (ranges) => {
         if (state.refuses) return fail("unsupported", "no nf_tables here");
         state.ranges = ranges;
+        state.replaced++;
         return ok(undefined);
       },
       read: () => ok(undefined),
@@ -44,15 +49,17 @@ function setUp(written: readonly Block[] = []) {
         state.ranges = [];
         return ok(undefined);
       },
-      holds: () => true,
+      holds: () => state.holds,
     },
     reachable: () => state.kept,
+    logins: () => state.logins,
     sensorWatches: () => true,
     connections: () => [],
     cut: (connections) => connections.length,
     resolve: async () => state.addresses,
     onChange: () => state.changes++,
     say: (message) => void state.said.push(message),
+    audit: (action, detail) => void state.audited.push(`${action} ${detail}`),
     onFault: ({ message }, phase) => void state.faults.push(`${phase}: ${message}`),
   });
   return { clock, blocks, state };
@@ -75,6 +82,7 @@ describe("blocks", () => {
     blocks.tick();
     expect([blocks.list().blocks, state.ranges, state.saved]).toEqual([[], [], []]);
     expect(state.said).toEqual(["the block of 203.0.113.7 (scans, by alice) is over: it is reachable again"]);
+    expect(state.audited).toEqual(["block-over 203.0.113.7: scans, by alice"]);
   });
 
   test("a second order for one address replaces the first", async () => {
@@ -105,19 +113,78 @@ describe("blocks", () => {
     clock.advance(60_000);
     blocks.tick();
     await Bun.sleep(0);
-    expect(blocks.networks().map(({ network }) => network)).toEqual(["203.0.113.8", "203.0.113.7"]);
+    expect(blocks.networks().map(({ network }) => network)).toEqual(["203.0.113.7", "203.0.113.8"]);
+    expect(state.said).toEqual([
+      "c2.example.org, which is blocked, has new addresses: 203.0.113.8 are refused too; 0 connections cut",
+    ]);
     state.addresses = [];
     const unknown = await blocks.block(order("gone.example.org"), BY);
     expect(unknown.ok ? "" : unknown.fault.message).toMatch(/has no address at the moment/);
   });
 
-  test("what becomes the gateway later is let go, and said to be", async () => {
-    const { blocks, state } = setUp();
+  test("a domain that names the gateway or where somebody is logged in from takes them not along", async () => {
+    const { clock, blocks, state } = setUp();
+    state.addresses = ["203.0.113.7", "10.77.0.1", "198.51.100.20"];
+    const done = await blocks.block(order("c2.example.org"), BY);
+    expect(done.ok && [done.value.block.networks, done.value.remarks]).toEqual([
+      ["203.0.113.7"],
+      [
+        "left out: c2.example.org (10.77.0.1) is the default gateway",
+        "left out: c2.example.org (198.51.100.20) is your own session (alice)",
+      ],
+    ]);
+    state.logins = [{ network: "198.51.100.30", what: "where bob is logged in from" }];
+    state.addresses = ["198.51.100.30", "127.0.0.1", "203.0.113.8"];
+    clock.advance(60_000);
+    blocks.tick();
+    await Bun.sleep(0);
+    expect(blocks.networks().map(({ network }) => network)).toEqual(["203.0.113.7", "203.0.113.8"]);
+    state.addresses = ["10.77.0.1"];
+    const none = await blocks.block(order("www.example.org"), BY);
+    expect(none.ok ? "" : none.fault.message).toMatch(/not blocked: www.example.org .* is the default gateway/);
+  });
+
+  test("what becomes the gateway later is let go within a minute, said to be, and holds again afterwards", async () => {
+    const { clock, blocks, state } = setUp();
     await blocks.block(order("203.0.113.7"), BY);
-    state.kept = [{ network: "203.0.113.7", what: "the default gateway" }];
     await blocks.block(order("203.0.113.9"), BY);
+    const was = state.kept;
+    state.kept = [{ network: "203.0.113.7", what: "the default gateway" }];
+    clock.advance(60_000);
+    blocks.tick();
     expect(blocks.networks().map(({ network }) => network)).toEqual(["203.0.113.9"]);
     expect(blocks.list().blocks[0]?.suspended).toMatch(/is the default gateway/);
+    state.kept = was;
+    clock.advance(60_000);
+    blocks.tick();
+    expect(blocks.networks()).toHaveLength(2);
+    expect(state.said).toEqual([
+      "the block of 203.0.113.7 is suspended, because 203.0.113.7 is the default gateway",
+      "the block of 203.0.113.7 holds again",
+    ]);
+  });
+
+  test("a table that somebody took away is put back within a minute, one that stands is left alone", async () => {
+    const { clock, blocks, state } = setUp();
+    await blocks.block(order("203.0.113.7"), BY);
+    clock.advance(60_000);
+    blocks.tick();
+    expect(state.replaced).toBe(1);
+    state.holds = false;
+    clock.advance(60_000);
+    blocks.tick();
+    expect(state.replaced).toBe(2);
+  });
+
+  test("an address is refused as long as the longest block that covers it", async () => {
+    const { blocks } = setUp();
+    await blocks.block(order("203.0.113.7", 5), BY);
+    await blocks.block(order("203.0.113.0/24", 60), BY);
+    const ends = blocks.networks().map(({ network, untilNs }) => [network, untilNs / 60_000_000_000n]);
+    expect(ends).toEqual([
+      ["203.0.113.0/24", 60n],
+      ["203.0.113.7", 60n],
+    ]);
   });
 
   test("a host without a packet filter says so, and the sensor refuses alone", async () => {

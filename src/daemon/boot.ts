@@ -113,11 +113,17 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     file: openBlocksFile(paths.blocksFile),
     filter: PACKET_FILTER,
     reachable: neededAddresses,
+    logins: () =>
+      (eyes?.sessions() ?? []).map(({ source, user }) => ({
+        network: source,
+        what: `where ${user} is logged in from`,
+      })),
     sensorWatches: () => guard.kernel.report().watches,
     connections: () => guard.pipeline.last()?.sockets ?? [],
     cut: (connections) => destroySockets(connections.map(socketRef)).destroyed,
     onChange: () => guard.kernel.applyOrders(),
     say: (message) => announce.say("INFO", message),
+    audit: (action, detail) => store.audit({ who: "algo-monitor", uid: 0, action, detail }),
     onFault: (fault, phase) => degradations.phase("blocks", fault, phase),
   });
   const guard: Guard = createGuard({

@@ -96,7 +96,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     },
     ...viewHandlers({ ...parts.eyes, lastSweep: parts.pipeline.last, nowMs: clock.nowMs }),
     ...trustHandlers(parts, audit),
-    ...blockHandlers({ ...parts, remotesOf, say: warn }, audit),
+    ...blockHandlers({ ...parts, standOf, say: warn }, audit),
     set_alert_status: async ({ id, status }, caller) => {
       const changed = store.setStatus(id, status, caller.user);
       if (!changed.ok) return changed;
@@ -116,12 +116,15 @@ export function createHandlers(parts: HandlerParts): Handlers {
     return { changed, rulesChanged, configGeneration: generation, problems };
   }
 
-  function remotesOf(pids: ReadonlySet<number>): readonly string[] {
+  function standOf(pids: ReadonlySet<number>): { readonly remotes: readonly string[]; readonly hasTerminal: boolean } {
     const view = parts.pipeline.last()?.view;
-    const processes = [...pids].flatMap((pid) => view?.processes.get(pid) ?? []);
-    return processes
-      .flatMap((process) => (view === undefined ? [] : remoteSockets(view, process)))
-      .flatMap(({ socket }) => socket.remote?.address ?? []);
+    if (view === undefined) return { remotes: [], hasTerminal: true };
+    const processes = [...pids].flatMap((pid) => view.processes.get(pid) ?? []);
+    const sockets = processes.flatMap((process) => remoteSockets(view, process));
+    return {
+      remotes: sockets.flatMap(({ socket }) => socket.remote?.address ?? []),
+      hasTerminal: processes.some(({ terminalDevice }) => terminalDevice !== 0),
+    };
   }
 
   /** For the next sweep and for the kernel, which does not wait for one. */

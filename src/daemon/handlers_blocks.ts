@@ -8,13 +8,16 @@ import { sessionOf } from "./rehearse.ts";
 export interface BlockHandlerParts {
   readonly blocks: Blocks;
   readonly eyes: { sessions(): readonly Session[] };
-  /** Remote ends of the connections that these processes hold. */
-  readonly remotesOf: (pids: ReadonlySet<number>) => readonly string[];
+  /** Of these processes: remote ends of the connections they hold, and whether one of them has a terminal. */
+  readonly standOf: (pids: ReadonlySet<number>) => {
+    readonly remotes: readonly string[];
+    readonly hasTerminal: boolean;
+  };
   readonly say: (message: string) => void;
 }
 
 export function blockHandlers(
-  { blocks, eyes, remotesOf, say }: BlockHandlerParts,
+  { blocks, eyes, standOf, say }: BlockHandlerParts,
   audit: (caller: Caller, action: string, detail: string) => void,
 ): Pick<Handlers, "block" | "unblock" | "blocks"> {
   return {
@@ -40,16 +43,27 @@ export function blockHandlers(
     blocks: async () => ({ ok: true, value: blocks.list() }),
   };
 
-  /** By logind, and by what the processes above the caller hold themselves: a host without logind has sshd all the same. */
+  /**
+   * By logind, and by what the processes above the caller hold themselves: a host without logind has sshd all the same.
+   * Above a terminal that has neither (tmux, screen, mosh) stands nobody who could be asked: any login may be the own one.
+   */
   function sessionAddresses(caller: Caller): readonly Reachable[] {
     const above = new Set(sessionOf(caller.pid).map(({ pid }) => pid));
-    const own = eyes.sessions().filter(({ leaderPid, source }) => source !== "" && above.has(leaderPid));
+    const all = eyes.sessions();
+    const own = all.filter(({ leaderPid }) => above.has(leaderPid));
+    const { remotes, hasTerminal } = standOf(above);
+    if (own.length === 0 && remotes.length === 0 && hasTerminal)
+      return all.map((session) => ({
+        network: session.source,
+        what: `where ${nameOf(session)} is logged in from, which may be you: above this terminal stands no login (tmux, screen)`,
+      }));
     return [
-      ...own.map(({ source, user, terminal }) => ({
-        network: source,
-        what: `your own session (${user}${terminal === "" ? "" : ` on ${terminal}`})`,
-      })),
-      ...remotesOf(above).map((network) => ({ network, what: "the other end of your own session" })),
+      ...own.map((session) => ({ network: session.source, what: `your own session (${nameOf(session)})` })),
+      ...remotes.map((network) => ({ network, what: "the other end of your own session" })),
     ];
   }
+}
+
+function nameOf({ user, terminal }: Session): string {
+  return terminal === "" ? user : `${user} on ${terminal}`;
 }

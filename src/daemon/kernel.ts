@@ -176,7 +176,8 @@ export function createKernel(parts: KernelParts): Kernel {
     switch (word.kind) {
       case "verdict":
         stops.hear(word.verdict);
-        void parts.sweepSoon();
+        // Who was only refused by an order lives on, and nothing is left to do: the next look tells it.
+        if (word.verdict.rule !== "blocked" || word.verdict.action !== "refused") void parts.sweepSoon();
         return;
       case "ask":
         if (!word.ask.task.isNamed) nameProgram(word.ask);

@@ -1,6 +1,6 @@
 // Whom nobody may block, in sentences.
 import { expect, test } from "bun:test";
-import { refusalOf } from "./block.ts";
+import { withoutKept } from "./block.ts";
 
 const KEPT = [
   { network: "10.77.0.1", what: "the default gateway" },
@@ -18,7 +18,13 @@ const ROWS: readonly [target: string, networks: readonly string[], reason: strin
   [
     "127.0.0.1",
     ["127.0.0.1"],
-    "127.0.0.1 contains 127.0.0.0/8, loopback, over which programs of this host talk to each other",
+    "127.0.0.1 is part of 127.0.0.0/8, loopback, over which programs of this host talk to each other",
+  ],
+  ["fe80::/10", ["fe80::/10"], undefined],
+  [
+    "ff02::1:ff00:1",
+    ["ff02::1:ff00:1"],
+    "ff02::1:ff00:1 is part of ff02::/16, the neighbours on the link, without whom IPv6 finds nobody",
   ],
   ["c2.example.org", ["203.0.113.7", "10.77.0.1"], "c2.example.org (10.77.0.1) is the default gateway"],
   [
@@ -29,5 +35,10 @@ const ROWS: readonly [target: string, networks: readonly string[], reason: strin
 ];
 
 test.each(ROWS)("%s -> %p: %p", (target, networks, reason) => {
-  expect(refusalOf(target, networks, KEPT)?.reason).toBe(reason);
+  expect(withoutKept(target, networks, KEPT).refusals[0]?.reason).toBe(reason);
+});
+
+test("a domain that names the gateway as well is blocked without it", () => {
+  const { networks, refusals } = withoutKept("c2.example.org", ["203.0.113.7", "10.77.0.1", "127.0.0.1"], KEPT);
+  expect([networks, refusals.length]).toEqual([["203.0.113.7"], 2]);
 });

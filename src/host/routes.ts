@@ -1,12 +1,16 @@
 // Addresses that this host cannot do without: its own, its default gateways, its resolvers.
-// Trusts the main routing tables of our network namespace and the two files of resolvers; costs five small reads.
+// Trusts the main routing tables of our network namespace and the files that name resolvers; costs six small reads.
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { addressText } from "./addresses.ts";
 
 const LINES_MAX = 10_000;
-/** What the C library asks, and whom systemd-resolved asks behind 127.0.0.53. */
-const RESOLVER_FILES = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"] as const;
+/** What the C library asks, and whom systemd-resolved and NetworkManager's own cache ask behind 127.0.0.53 and 127.0.0.1. */
+const RESOLVER_FILES = [
+  "/etc/resolv.conf",
+  "/run/systemd/resolve/resolv.conf",
+  "/run/NetworkManager/no-stub-resolv.conf",
+] as const;
 
 export function ownAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => bare(address)));

@@ -27,7 +27,20 @@ static __u32 spared_count;
 static struct network_key networks_now[RULES_MAX][LIST_MAX];
 static __u32 networks_count[RULES_MAX];
 
-void policy_open(struct loaded *loaded) { maps = loaded; }
+/* What a predecessor left in the tables: the first list of ours takes away what is not in it. */
+void policy_open(struct loaded *loaded) {
+  maps = loaded;
+  if (!maps) return;
+  struct spared_key spared = {0};
+  for (bool any = !bpf_map_get_next_key(maps->spared, NULL, &spared); any && spared_count < LIST_MAX;
+       any = !bpf_map_get_next_key(maps->spared, &spared, &spared))
+    spared_now[spared_count++] = spared;
+  struct network_key network = {0};
+  for (bool any = !bpf_map_get_next_key(maps->networks, NULL, &network); any;
+       any = !bpf_map_get_next_key(maps->networks, &network, &network))
+    if (network.rule < RULES_MAX && networks_count[network.rule] < LIST_MAX)
+      networks_now[network.rule][networks_count[network.rule]++] = network;
+}
 __u32 policy_generation(void) { return generation; }
 
 static void set_settings(const struct policy_settings *frame) {
@@ -91,9 +104,10 @@ static void set_networks(const struct policy_network *list, __u32 count, __u32 r
   if (rule >= RULES_MAX) return;
   if (count > LIST_MAX) count = LIST_MAX;
   for (__u32 i = 0; i < count; i++) {
-    struct network value = {.until_ns = list[i].until_ns, .rule = rule, .port = list[i].port};
+    struct network value = {.until_ns = list[i].until_ns, .port = list[i].port};
     memset(&next[i], 0, sizeof *next);
-    next[i].prefix_bits = list[i].prefix_bits + (list[i].family == 4 ? 96 : 0);
+    next[i].prefix_bits = RULE_BITS + list[i].prefix_bits + (list[i].family == 4 ? 96 : 0);
+    next[i].rule = rule;
     if (list[i].family == 4) {
       next[i].address[10] = next[i].address[11] = 0xff;
       memcpy(next[i].address + 12, list[i].address, 4);

@@ -83,14 +83,17 @@ __attribute__((noinline)) int pardoned(__u32 who, __u32 rule, __u32 pid, __u32 h
   return 0;
 }
 
+#define QUIETLY (1U << 25)
+
 enum judged { JUDGED_NOTHING = 0, JUDGED_STOP = 1, JUDGED_REHEARSED = 2, JUDGED_ASKED = 3 };
 
-/* `how`: rule | shape << 8 | stage << 16 | certain << 24. Says it, and answers whether the caller must stop it. */
+/* `how`: rule | shape << 8 | stage << 16 | certain << 24 | quiet << 25. Says it, unless it is to be quiet, and answers whether the
+ * caller must stop it. */
 __attribute__((noinline)) int judge(__u32 who, __u32 how, __u64 socket, __u32 holder, __u32 pid) {
   struct scratch *s = scratch_of(who);
   struct settings *set = the_settings();
   if (!s || !set) return JUDGED_NOTHING;
-  __u32 rule = how & 7, certain = how >> 24;
+  __u32 rule = how & 7, certain = how >> 24 & 1;
   __u32 mode = set->rules[rule];
   if (mode == RULE_OFF) return JUDGED_NOTHING;
   describe_socket(who, socket);
@@ -98,8 +101,12 @@ __attribute__((noinline)) int judge(__u32 who, __u32 how, __u64 socket, __u32 ho
   struct connection *c = bpf_map_lookup_elem(&connections, &socket);
   /* A block is an order, and nobody dies of it: whoever tries is refused. */
   if (certain && rule != RULE_BLOCK && pardoned(who, rule, pid, holder)) certain = 0;
-  struct spoken *out = bpf_ringbuf_reserve(&urgent, sizeof *out, 0);
   bool stop = certain && mode == RULE_ENFORCE;
+  if (how & QUIETLY) {
+    count(certain ? COUNT_VERDICTS : COUNT_ASKS);
+    return stop ? JUDGED_STOP : certain ? JUDGED_REHEARSED : JUDGED_ASKED;
+  }
+  struct spoken *out = bpf_ringbuf_reserve(&urgent, sizeof *out, 0);
   if (stop && c) {
     c->condemned = 1;
     c->hold_until_ns = NEVER;
@@ -163,6 +170,18 @@ static __always_inline bool may_ask(struct settings *set) {
     set->asked = 0;
   }
   return set->asked++ < ASKED_PER_SECOND_MAX;
+}
+
+/* A program that is refused tries again, thousands of times a second if it likes: refused each time, told only so often. */
+static __always_inline bool tells_refusal(struct process *p) {
+  __u64 now = bpf_ktime_get_boot_ns();
+  if (now - p->refused_since_ns > 1000000000ULL) {
+    p->refused_since_ns = now;
+    p->refused = 0;
+  }
+  if (p->refused >= REFUSALS_TOLD_MAX) return false;
+  p->refused++;
+  return true;
 }
 
 #define HOW(rule, shape, stage, certain) ((rule) | (shape) << 8 | (stage) << 16 | (__u32)(certain) << 24)

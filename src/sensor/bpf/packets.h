@@ -205,12 +205,11 @@ int on_egress(struct __sk_buff *skb) {
   return judge(SCRATCH_EGRESS, HOW(RULE_MINER, SHAPE_STRATUM, STAGE_SEND, 1), s->socket, 0, c->opener_pid) == JUDGED_STOP ? DROP : PASS;
 }
 
-/* Is the address refused? By an operator's block, or because it is a pool's. Answers the rule. */
-static __always_inline __u32 refused_by(struct network_key *key, __u16 port) {
+static __always_inline bool is_refused(struct network_key *key, __u32 rule, __u16 port) {
+  key->rule = rule;
   struct network *found = bpf_map_lookup_elem(&networks, key);
-  if (!found || (found->port && found->port != port)) return 0;
-  if (found->until_ns && found->until_ns < bpf_ktime_get_boot_ns()) return 0;
-  return found->rule;
+  if (!found || (found->port && found->port != port)) return false;
+  return !found->until_ns || found->until_ns >= bpf_ktime_get_boot_ns();
 }
 
 static __always_inline int on_destination(struct bpf_sock_addr *ctx, __u8 family, const __u32 *address, bool connects) {
@@ -226,19 +225,20 @@ static __always_inline int on_destination(struct bpf_sock_addr *ctx, __u8 family
   struct process *p = adopt(SCRATCH_CONNECT, task, pid, set);
   if (!p) return PASS;
   __u16 port = (__u16)(ctx->user_port << 8 | (ctx->user_port >> 8 & 0xff));
-  struct network_key key = {.prefix_bits = 128};
+  struct network_key key = {.prefix_bits = RULE_BITS + 128};
   if (family == 4) {
     key.address[10] = key.address[11] = 0xff;
     __builtin_memcpy(key.address + 12, address, 4);
   } else __builtin_memcpy(key.address, address, 16);
-  __u32 rule = refused_by(&key, port);
+  __u32 rule = is_refused(&key, RULE_BLOCK, port) ? RULE_BLOCK : is_refused(&key, RULE_MINER, port) ? RULE_MINER : 0;
   s->words.length = 0;
   if (rule) {
     s->looks[0] = s->looks[1] = s->looks[2] = (struct look){};
     __builtin_memcpy(s->refused_address, address, family == 4 ? 4 : 16);
     s->refused_family = family;
     s->refused_port = port;
-    int judged = judge(SCRATCH_CONNECT, HOW(rule, rule == RULE_MINER ? SHAPE_POOL : SHAPE_BLOCKED, STAGE_CONNECT, 1), 0, 0, pid);
+    __u32 how = HOW(rule, rule == RULE_MINER ? SHAPE_POOL : SHAPE_BLOCKED, STAGE_CONNECT, 1) | (tells_refusal(p) ? 0 : QUIETLY);
+    int judged = judge(SCRATCH_CONNECT, how, 0, 0, pid);
     s->refused_family = 0;
     return judged == JUDGED_STOP ? DROP : PASS;
   }

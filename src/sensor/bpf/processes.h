@@ -60,6 +60,7 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx) {
   p->parent = parent_pid;
   p->start_ns = BPF_CORE_READ(child, start_boottime);
   p->asked = 0;
+  p->refused = 0;
   if (bpf_map_update_elem(&processes, &pid, p, BPF_ANY)) count(COUNT_UNTRACKED);
   else count(COUNT_PROCESSES_IN);
   struct wire_fork record = {.pid = pid, .parent_pid = parent_pid, .start_ns = p->start_ns,

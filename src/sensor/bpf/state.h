@@ -11,6 +11,7 @@
 #define PROGRAMS_MAX 8192
 #define HEARD_MAX 128
 #define ASKED_PER_SECOND_MAX 8
+#define REFUSALS_TOLD_MAX 8 /* a second, of one process */
 #define NAMED_PER_SECOND_MAX 256
 #define RECEIVES_LOOKED_AT 3
 #define QUIET_NS 60000000ULL
@@ -57,7 +58,9 @@ struct process {
   __u8 output_kind;
   __u8 shell;       /* a command interpreter that reads standard input */
   __u8 asked;       /* how often the daemon was asked about its children */
-  __u8 reserved[3];
+  __u8 refused;     /* see tells_refusal */
+  __u8 reserved[2];
+  __u64 refused_since_ns;
 };
 
 struct connection {
@@ -94,8 +97,10 @@ struct program_key { __u64 inode; __u64 device; };
 struct copy_key { __u64 entry; __u64 sections; };
 struct program { __u64 code_letters; __u64 value_letters; __u32 program; __u32 reserved; };
 struct spared_key { __u64 id; __u64 kind; };
-struct network_key { __u32 prefix_bits; __u8 address[16]; };
-struct network { __u64 until_ns; __u32 rule; __u16 port; __u16 reserved; };
+/* The rule is part of it: what is a pool and blocked too stands here twice, and each list is replaced alone. */
+struct network_key { __u32 prefix_bits; __u8 rule; __u8 address[16]; __u8 reserved[3]; };
+#define RULE_BITS 8
+struct network { __u64 until_ns; __u16 port; __u16 reserved[3]; };
 /* What the daemon said of a held connection; older than the hold, it is about another one. */
 struct answered { __u64 at_ns; __u64 until_ns; __u32 answer; __u32 reserved; };
 struct port_key { __u32 net_namespace; __u32 port; };
