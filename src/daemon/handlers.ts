@@ -8,6 +8,7 @@ import { COMMIT, VERSION } from "../core/version.ts";
 import type { KillBudget } from "../decision/budget.ts";
 import { remoteSockets } from "../detection/detectors/channels.ts";
 import type { Detector } from "../detection/detectors/detector.ts";
+import { hasTerminal } from "../host/system.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import type { Store } from "../store/types.ts";
 import type { Blocks } from "./blocks.ts";
@@ -96,7 +97,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     },
     ...viewHandlers({ ...parts.eyes, lastSweep: parts.pipeline.last, nowMs: clock.nowMs }),
     ...trustHandlers(parts, audit),
-    ...blockHandlers({ ...parts, standOf, say: warn }, audit),
+    ...blockHandlers({ ...parts, remotesOf, hasTerminal, say: warn }, audit),
     set_alert_status: async ({ id, status }, caller) => {
       const changed = store.setStatus(id, status, caller.user);
       if (!changed.ok) return changed;
@@ -116,15 +117,12 @@ export function createHandlers(parts: HandlerParts): Handlers {
     return { changed, rulesChanged, configGeneration: generation, problems };
   }
 
-  function standOf(pids: ReadonlySet<number>): { readonly remotes: readonly string[]; readonly hasTerminal: boolean } {
+  function remotesOf(pids: ReadonlySet<number>): readonly string[] {
     const view = parts.pipeline.last()?.view;
-    if (view === undefined) return { remotes: [], hasTerminal: true };
-    const processes = [...pids].flatMap((pid) => view.processes.get(pid) ?? []);
-    const sockets = processes.flatMap((process) => remoteSockets(view, process));
-    return {
-      remotes: sockets.flatMap(({ socket }) => socket.remote?.address ?? []),
-      hasTerminal: processes.some(({ terminalDevice }) => terminalDevice !== 0),
-    };
+    const processes = [...pids].flatMap((pid) => view?.processes.get(pid) ?? []);
+    return processes
+      .flatMap((process) => (view === undefined ? [] : remoteSockets(view, process)))
+      .flatMap(({ socket }) => socket.remote?.address ?? []);
   }
 
   /** For the next sweep and for the kernel, which does not wait for one. */

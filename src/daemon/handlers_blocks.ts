@@ -8,16 +8,14 @@ import { sessionOf } from "./rehearse.ts";
 export interface BlockHandlerParts {
   readonly blocks: Blocks;
   readonly eyes: { sessions(): readonly Session[] };
-  /** Of these processes: remote ends of the connections they hold, and whether one of them has a terminal. */
-  readonly standOf: (pids: ReadonlySet<number>) => {
-    readonly remotes: readonly string[];
-    readonly hasTerminal: boolean;
-  };
+  /** Remote ends of the connections that these processes hold. */
+  readonly remotesOf: (pids: ReadonlySet<number>) => readonly string[];
+  readonly hasTerminal: (pid: number) => boolean;
   readonly say: (message: string) => void;
 }
 
 export function blockHandlers(
-  { blocks, eyes, standOf, say }: BlockHandlerParts,
+  { blocks, eyes, remotesOf, hasTerminal, say }: BlockHandlerParts,
   audit: (caller: Caller, action: string, detail: string) => void,
 ): Pick<Handlers, "block" | "unblock" | "blocks"> {
   return {
@@ -51,8 +49,8 @@ export function blockHandlers(
     const above = new Set(sessionOf(caller.pid).map(({ pid }) => pid));
     const all = eyes.sessions();
     const own = all.filter(({ leaderPid }) => above.has(leaderPid));
-    const { remotes, hasTerminal } = standOf(above);
-    if (own.length === 0 && remotes.length === 0 && hasTerminal)
+    const remotes = remotesOf(above);
+    if (own.length === 0 && remotes.length === 0 && hasTerminal(caller.pid))
       return all.map((session) => ({
         network: session.source,
         what: `where ${nameOf(session)} is logged in from, which may be you: above this terminal stands no login (tmux, screen)`,

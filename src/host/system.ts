@@ -87,9 +87,18 @@ export function parseMemoryTotal(meminfo: string): number {
   return Number.isFinite(kibibytes) ? kibibytes * 1024 : 0;
 }
 
+/** Whether it has a controlling terminal now. */
+export function hasTerminal(pid: number): boolean {
+  return (statOf(pid)?.terminalDevice ?? 0) !== 0;
+}
+
 function parentOf(pid: number): number {
+  return statOf(pid)?.parentPid ?? 0;
+}
+
+function statOf(pid: number): ReturnType<typeof parseStat> {
   const bytes = readRecord(AT.currentDirectory, `/proc/${pid}/stat`);
-  return typeof bytes === "number" ? 0 : (parseStat(bytes)?.parentPid ?? 0);
+  return typeof bytes === "number" ? undefined : parseStat(bytes);
 }
 
 /** Container managers leave a file or a word in pid 1's environment (systemd's container interface). */
