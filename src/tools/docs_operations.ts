@@ -55,6 +55,7 @@ const FILES: readonly (readonly [key: keyof ReturnType<typeof pathsOf>, what: st
   ["databaseFile", "SQLite (WAL): events, findings, decisions, outcomes, audit"],
   ["filesDatabaseFile", "SQLite (WAL): what the watched files were like, and what the package manager knows of them"],
   ["sessionsFile", "which logins were told already, and from which networks each user came"],
+  ["blocksFile", "which addresses are blocked, by whom, why and until when"],
   ["spoolDirectory", "notices that wait for the webhook"],
   ["runDirectory", "0700, in memory: what is gone after a boot"],
   ["controlSocket", "0600: the command line talks to the daemon here, JSON lines"],
